@@ -1,0 +1,1 @@
+"""One file a scheduler: text in, text out; they run nothing themselves."""

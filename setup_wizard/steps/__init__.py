@@ -1,0 +1,1 @@
+"""One file a step: distribution, condarc, shell block, conda environment, kernel, notebooks."""

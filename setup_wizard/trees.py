@@ -1,0 +1,146 @@
+"""Whole folders that we make, and how to take back just what we put there.
+
+A tree is *open* while we work on it and *sealed* when it is complete. The notes lie in our state folder:
+
+    trees/<id>.open     the user's own paths in it, written before we touch it; all else in it is ours
+    trees/<id>.sealed   our paths in it, relative, NUL between; the note's own mtime is the moment of sealing
+
+So a crash leaves an open tree, which the next run may clear, and undo removes of a sealed tree what is
+listed and unchanged since. What the user added or changed stays, and is named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from setup_wizard import files
+from setup_wizard.world import World
+
+
+class NoTree(msgspec.Struct, frozen=True, tag="no_tree"):
+    """There was nothing at `path`; `absent` are the places around it that were not there either."""
+
+    path: Path
+    absent: tuple[Path, ...] = ()
+
+
+def _note(world: World, root: Path, kind: str) -> Path:
+    name = hashlib.sha256(str(root).encode()).hexdigest()[:24]
+    return world.state / "trees" / f"{name}.{kind}"
+
+
+def before(root: Path, *around: Path) -> NoTree:
+    """What undo needs to take the tree back; `around` are more places that making it may create."""
+    gone = tuple(p for place in (root, *around) for p in files.absent(place) if p != root)
+    return NoTree(root, gone)
+
+
+def open_tree(world: World, root: Path) -> None:
+    """Say that we are about to work on the tree; everything new in it from now on is ours."""
+    note = _note(world, root, "open")
+    if not note.exists():
+        theirs = sorted(set(walk(root)) - _listed(world, root)) if is_sealed(world, root) else []
+        _write(note, theirs)
+
+
+def seal_tree(world: World, root: Path, paths: Iterable[str] | None = None) -> None:
+    """Say that the tree is complete. `paths` are ours, relative; None: all but the user's own."""
+    if paths is None:
+        paths = set(walk(root)) - _read(_note(world, root, "open"))
+    _write(_note(world, root, "sealed"), sorted(paths))
+    _note(world, root, "open").unlink(missing_ok=True)
+
+
+def is_open(world: World, root: Path) -> bool:
+    """Work on the tree began, and did not end."""
+    return _note(world, root, "open").exists()
+
+
+def is_sealed(world: World, root: Path) -> bool:
+    """The tree was completed by us at some time."""
+    return _note(world, root, "sealed").exists()
+
+
+def clear_open(world: World, root: Path) -> None:
+    """Remove a tree whose making was interrupted, where nothing in it is the user's."""
+    if is_open(world, root) and not is_sealed(world, root) and not _read(_note(world, root, "open")):
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def take_back(world: World, what: NoTree) -> list[Path]:
+    """Remove what is ours of the tree; give the user's own paths, which stay."""
+    root = what.path
+    ours, sealed_ns = _ours(world, root)
+    kept = []
+    for relative in walk(root):
+        path = root / relative
+        if (relative in ours and not _changed(path, sealed_ns)) or _is_byte_code(relative):
+            path.unlink()
+        else:
+            kept.append(path)
+    _remove_empty(root)
+    for kind in ("sealed", "open"):
+        _note(world, root, kind).unlink(missing_ok=True)
+    files.remove_absent(what.absent)
+    return kept
+
+
+def _ours(world: World, root: Path) -> tuple[set[str], int]:
+    """Our paths, and since when a change counts as the user's (ns)."""
+    if is_open(world, root):
+        return set(walk(root)) - _read(_note(world, root, "open")), 2**63
+    if is_sealed(world, root):
+        return _listed(world, root), _note(world, root, "sealed").stat().st_mtime_ns
+    return set(), 0
+
+
+def _changed(path: Path, since_ns: int) -> bool:
+    return path.lstat().st_mtime_ns > since_ns
+
+
+def _is_byte_code(relative: str) -> bool:
+    return "__pycache__/" in relative and relative.endswith(".pyc")
+
+
+def walk(root: Path) -> Iterator[str]:
+    """Every file and link below `root`, relative to it; folders only through what is in them."""
+    stack = [""]
+    while stack:
+        folder = stack.pop()
+        try:
+            entries = list(os.scandir(root / folder))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        for entry in entries:
+            relative = f"{folder}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                stack.append(relative + "/")
+            else:
+                yield relative
+
+
+def _remove_empty(root: Path) -> None:
+    for folder, _, _ in os.walk(root, topdown=False):
+        try:
+            os.rmdir(folder)
+        except OSError:
+            continue
+
+
+def _listed(world: World, root: Path) -> set[str]:
+    return _read(_note(world, root, "sealed"))
+
+
+def _read(note: Path) -> set[str]:
+    return set(files.read_text(note).split("\0")) - {""}
+
+
+def _write(note: Path, lines: Iterable[str]) -> None:
+    note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    files.write_text(note, "\0".join(lines), mode=0o600)

@@ -1,0 +1,1 @@
+"""What a person sees: questions, plans, progress, and the long texts."""
