@@ -1,0 +1,41 @@
+"""What all tests share: a machine of their own, and the real parts that are made once and kept."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from setup_wizard.world import Patience, World
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hpc-jupyter-setup-tests"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A machine with an empty home, short patience and nothing of the caller's account."""
+    home = tmp_path / "home"
+    home.mkdir()
+    env = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "TMPDIR", "SSL_CERT_FILE")}
+    env.update(HOME=str(home), SHELL="/bin/bash", USER="student")
+    return World(home, env, patience=Patience(connect=2, silence=2, tries=3, pause=0.05))
+
+
+@pytest.fixture(scope="session")
+def jupyter_prefix() -> Iterator[Path]:
+    """A real Python with JupyterLab, notebook, ipykernel, numpy, pandas and matplotlib; made once and kept."""
+    prefix = CACHE / f"jupyter-{sys.version_info[0]}.{sys.version_info[1]}"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (prefix / "complete").exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", prefix], check=True)
+            wanted = ["jupyterlab", "notebook", "ipykernel", "numpy", "pandas", "matplotlib", "nbclient"]
+            subprocess.run([prefix / "bin/python", "-m", "pip", "install", "-q", *wanted], check=True)
+            (prefix / "complete").touch()
+    yield prefix
