@@ -1,0 +1,240 @@
+"""The journal: append-only JSON lines, on disk before we go on. Folded, it is the receipt.
+
+    opened    the format, and which folders were not there before ours
+    planned   when, by which version, the answers and the steps
+    began     a step, and what was there before; written before the step does anything
+    made      the step is done and was checked
+    undone    the step was taken back
+
+A torn last line did not happen. The first `before` of a step wins, until it is undone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from setup_wizard import __version__, files
+from setup_wizard.answers import Answers
+from setup_wizard.errors import BadJournal, Busy, SetupError
+from setup_wizard.step import Before
+from setup_wizard.steps import AnyStep
+from setup_wizard.world import World
+
+FORMAT = 1
+
+
+class Opened(msgspec.Struct, frozen=True, tag="opened"):
+    """The first line: the format of the journal, and the folders that were absent before it."""
+
+    format: int
+    version: str
+    absent: tuple[Path, ...] = ()
+
+
+class Planned(msgspec.Struct, frozen=True, tag="planned"):
+    """A plan was agreed to."""
+
+    at: float
+    version: str
+    answers: Answers
+    titles: tuple[str, ...]
+
+
+class Began(msgspec.Struct, frozen=True, tag="began"):
+    """A step is about to change something; `before` is what undo needs."""
+
+    step: AnyStep
+    before: Before
+
+
+class Made(msgspec.Struct, frozen=True, tag="made"):
+    """The step of that key is complete."""
+
+    key: str
+
+
+class Undone(msgspec.Struct, frozen=True, tag="undone"):
+    """The step of that key was taken back."""
+
+    key: str
+
+
+Event = Opened | Planned | Began | Made | Undone
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One thing that is ours: the step as last applied, what was there before, and whether it is complete."""
+
+    step: AnyStep
+    before: Before
+    made: bool
+
+
+Receipt = dict[str, Entry]
+
+
+def fold(events: list[Event]) -> Receipt:
+    """What is ours now, oldest first, by the key of its step."""
+    receipt: Receipt = {}
+    for event in events:
+        if isinstance(event, Began):
+            first = receipt.get(event.step.key)
+            receipt[event.step.key] = Entry(event.step, first.before if first else event.before, made=False)
+        elif isinstance(event, Made) and event.key in receipt:
+            receipt[event.key] = msgspec.structs.replace(receipt[event.key], made=True)
+        elif isinstance(event, Undone):
+            receipt.pop(event.key, None)
+    return receipt
+
+
+class Journal:
+    """The journal of one account, locked for this process while it is used as a context."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.path = world.state / "journal.jsonl"
+        self.events: list[Event] = read(self.path)
+        self._lock: int | None = None
+
+    @property
+    def receipt(self) -> Receipt:
+        return fold(self.events)
+
+    def __enter__(self) -> Journal:
+        missing = files.absent(self.world.state) + files.absent(self.world.cache)
+        try:
+            for folder in (self.world.state, self.world.cache):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = os.open(self.world.state / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as e:
+            raise files.cannot_write(self.world.state, e) from e
+        self._take_lock()
+        _drop_torn_line(self.path)
+        self.events = read(self.path)
+        if not self.events:
+            self.append(Opened(FORMAT, __version__, missing))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock is not None:
+            self.world.inherit.remove(self._lock)
+            os.close(self._lock)
+            self._lock = None
+
+    def _take_lock(self) -> None:
+        """Hold the lock; the programs that we start hold it too, so that none of them is ever left behind."""
+        assert self._lock is not None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            holder = os.read(self._lock, 100).decode(errors="replace").strip() or "unknown"
+            os.close(self._lock)
+            self._lock = None
+            raise Busy(
+                f"Another run is at work on this account (process {holder}), or a program that it started "
+                "is just ending.",
+                fix="Wait until it has finished, then run again. To see it: ps -f " + holder.split(" ")[0],
+            ) from e
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()} on {self.world.hostname}\n".encode(), 0)
+        self.world.inherit.append(self._lock)
+
+    def append(self, event: Event) -> None:
+        """Write one event, and return when it is on the disk."""
+        line = msgspec.json.encode(event, enc_hook=_encode) + b"\n"
+        try:
+            fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                _write_all(fd, line)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError as e:
+            raise files.cannot_write(self.path, e) from e
+        if not self.events:
+            files.sync_folder(self.path.parent)
+        self.events.append(event)
+
+    def forget(self) -> None:
+        """Remove our own folders: journal, backups, downloads and packages. The last act of an undo."""
+        opened = next((e for e in self.events if isinstance(e, Opened)), None)
+        shutil.rmtree(self.world.cache, ignore_errors=True)
+        shutil.rmtree(self.world.state, ignore_errors=True)
+        if opened:
+            files.remove_absent(opened.absent)
+        self.events = []
+
+
+def read(path: Path) -> list[Event]:
+    """The events of a journal file; none when there is no file. Raises BadJournal."""
+    return list(_events(path))
+
+
+def _events(path: Path) -> Iterator[Event]:
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return
+    except OSError as e:
+        raise BadJournal(f"{path} could not be read: {e.strerror}.", fix=f"ls -l {path}") from e
+    for number, line in enumerate(lines[:-1], 1):  # what stands after the last newline is torn
+        try:
+            event = _decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError) as e:
+            raise _unreadable(path, number, line, e) from e
+        if isinstance(event, Opened) and event.format > FORMAT:
+            raise _too_new(path, event.version)
+        yield event
+
+
+def _unreadable(path: Path, number: int, line: bytes, e: Exception) -> SetupError:
+    if isinstance(e, msgspec.ValidationError) and number > 1:
+        return _too_new(path, f"one that writes: {e}")
+    return BadJournal(
+        f"{path}:{number}: this line of the journal is damaged ({e}).",
+        fix=f"Nothing was changed. Keep a copy (cp {path} ~), delete line {number} with an editor, "
+        "and look at `hpc-jupyter-setup status`: what only that line knew will not be undone.",
+    )
+
+
+def _too_new(path: Path, version: str) -> BadJournal:
+    return BadJournal(
+        f"{path} was written by a newer version of hpc-jupyter-setup ({version}); this is {__version__}.",
+        fix="pip install --upgrade hpc-jupyter-setup",
+    )
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cut off what a crash left of a line that did not happen."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return
+    if data and not data.endswith(b"\n"):
+        os.truncate(path, data.rfind(b"\n") + 1)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(type(value))
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Path or issubclass(kind, Path):
+        return Path(str(value))
+    raise NotImplementedError(kind)
+
+
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event, dec_hook=_decode)
