@@ -144,3 +144,21 @@ def _read(note: Path) -> set[str]:
 def _write(note: Path, lines: Iterable[str]) -> None:
     note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     files.write_text(note, "\0".join(lines), mode=0o600)
+
+
+def picture(root: Path) -> dict[str, tuple[str, str]]:
+    """Every path below `root` with its mode and what it holds; two pictures tell whether anything changed."""
+    seen = {}
+    for folder, folders, names in os.walk(root):
+        for name in [*folders, *names]:
+            path = Path(folder, name)
+            seen[str(path.relative_to(root))] = (oct(path.lstat().st_mode), _content(path))
+    return seen
+
+
+def _content(path: Path) -> str:
+    if path.is_symlink():
+        return f"-> {os.readlink(path)}"
+    if not path.is_file():
+        return ""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
