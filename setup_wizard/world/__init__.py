@@ -1,0 +1,243 @@
+"""The only door to the machine: home, environment, programs, the web, the clock.
+
+Everything that the core does to the outside goes through a `World`, so that one object tells what a run
+may touch, and a test can hand in a real folder as home.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from setup_wizard.errors import CommandFailed
+from setup_wizard.world import machine, programs, web
+from setup_wizard.world.data import Disk, Output, Patience, Progress, Reply, Report, silent
+from setup_wizard.world.web import make_private, sha256_of
+
+__all__ = [
+    "APP",
+    "Disk",
+    "Output",
+    "Patience",
+    "Progress",
+    "Reply",
+    "Report",
+    "World",
+    "make_private",
+    "sha256_of",
+    "silent",
+]
+
+APP = "hpc-jupyter-setup"
+
+
+class World:
+    """The user's machine, as one process sees it."""
+
+    def __init__(
+        self, home: Path, env: Mapping[str, str], *, patience: Patience | None = None, root: Path = Path("/")
+    ) -> None:
+        self.home = home
+        self.env = dict(env)
+        self.patience = patience or Patience()
+        self.root = root
+        self.inherit: list[int] = []  # file descriptors that our programs keep open: the lock
+
+    @classmethod
+    def here(cls) -> World:
+        """The machine we run on, for the user who called us."""
+        home = os.environ.get("HOME") or str(Path.home())
+        return cls(Path(home), os.environ)
+
+    # --- places -----------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> Path:
+        """Where the journal, the backups and the sessions are (0700)."""
+        return self._xdg("XDG_STATE_HOME", ".local/state") / APP
+
+    @property
+    def cache(self) -> Path:
+        """Where downloads and packages are (0700); can be deleted at any time."""
+        return self._xdg("XDG_CACHE_HOME", ".cache") / APP
+
+    @property
+    def config(self) -> Path:
+        """Where the user may put files for us; we only read here."""
+        return self._xdg("XDG_CONFIG_HOME", ".config") / APP
+
+    def _xdg(self, name: str, default: str) -> Path:
+        value = self.env.get(name, "")
+        return Path(value) if value.startswith("/") else self.home / default
+
+    def which(self, program: str) -> Path | None:
+        """The program of that name in PATH."""
+        found = shutil.which(program, path=self.env.get("PATH", os.defpath))
+        return Path(found) if found else None
+
+    def disk(self, path: Path) -> Disk:
+        """The file system that `path` is on, or would be on."""
+        return machine.disk(path)
+
+    # --- facts ------------------------------------------------------------------------------------------
+
+    @property
+    def system(self) -> tuple[str, str]:
+        """Operating system and processor as the installers name them: ("Linux", "x86_64")."""
+        return platform.system(), platform.machine()
+
+    @property
+    def glibc(self) -> str:
+        """The version of the C library, "" where it is not glibc."""
+        return machine.glibc()
+
+    @property
+    def uid(self) -> int:
+        return os.getuid()
+
+    @property
+    def hostname(self) -> str:
+        return platform.node()
+
+    @property
+    def shell(self) -> str:
+        """The name of the login shell: "bash"."""
+        return Path(self.env.get("SHELL") or machine.login_shell()).name
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether a person can see what we print and answer what we ask."""
+        return sys.stdin.isatty() and sys.stdout.isatty()
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    # --- programs ---------------------------------------------------------------------------------------
+
+    def clean_env(self, **more: str) -> dict[str, str]:
+        """Our environment without what leads Python or conda astray, and with `more`."""
+        astray = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "LD_PRELOAD", "BASH_ENV", "VIRTUAL_ENV")
+        kept = {k: v for k, v in self.env.items() if k not in astray and not k.startswith("CONDA_")}
+        return {**kept, "HOME": str(self.home), "PYTHONNOUSERSITE": "1", **more}
+
+    def run(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        stdin: str = "",
+        on_line: Callable[[str], None] | None = None,
+        timeout: float | None = None,
+        silence: float | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> Output:
+        """Run a program to its end and give its answer. Never a shell string.
+
+        `on_line` hears each line of standard output that is not empty, as it comes (a carriage return ends
+        a line too). `timeout` limits the whole run, `silence` the time without any output, both in seconds;
+        a program that exceeds one is killed and answers with code -9. A program that cannot be started
+        answers 127 (not found) or 126. It dies with us, Ctrl-C ends it, and nothing of its process group
+        is left behind.
+        """
+        call = programs.Call(
+            [str(a) for a in argv],
+            dict(env) if env is not None else {**self.env, "HOME": str(self.home)},
+            cwd,
+            stdin,
+            tuple(self.inherit),
+        )
+        return programs.run(call, on_line, programs.Limits(timeout, silence))
+
+    def must_run(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        fix: str,
+        on_line: Callable[[str], None] | None = None,
+        timeout: float | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> Output:
+        """Like `run`, but an exit code other than 0 is a `CommandFailed` with the last lines and the fix."""
+        output = self.run(argv, on_line=on_line, timeout=timeout, env=env, cwd=cwd)
+        if output.code:
+            said = "\n".join((output.err.strip() or output.out.strip()).splitlines()[-6:])
+            name = " ".join(str(a) for a in argv[:3])
+            raise CommandFailed(f"`{name}` ended with exit code {output.code}.\n{said}".rstrip(), fix=fix)
+        return output
+
+    def start(
+        self, argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path | None = None
+    ) -> int:
+        """Start a program that outlives us, its output in `log` (0600); give its process id."""
+        return programs.start([str(a) for a in argv], log=log, env=env, cwd=cwd)
+
+    def become(self, argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> None:
+        """Replace this process by a program."""
+        os.execvpe(str(argv[0]), [str(a) for a in argv], dict(env) if env is not None else self.env)
+
+    # --- processes of ours ------------------------------------------------------------------------------
+
+    def born(self, pid: int) -> str:
+        """When process `pid` started, as the kernel counts; "" when there is none (or only a zombie).
+
+        Together with the id it names a process for good: ids come again, births do not.
+        """
+        return programs.born(pid)
+
+    def signal(self, pid: int, born: str, number: int = signal.SIGTERM) -> bool:
+        """Send a signal to that very process; False when it is gone."""
+        if not born or self.born(pid) != born:
+            return False
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+    # --- the web ----------------------------------------------------------------------------------------
+
+    def fetch(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        proxies: bool = True,
+        tries: int = 0,
+    ) -> Reply:
+        """The answer to a GET (or HEAD), whatever its status below 500; TLS is verified. `file:` works too.
+
+        `proxies=False` goes straight, for addresses on this machine. Raises NetworkTrouble when nobody
+        answers after `tries` attempts (0: as the world's patience says), BadInput for what is no address.
+        """
+        if url.startswith("file:"):
+            return web.read_file(url)
+        return self._web.fetch(method, url, headers or {}, proxies, tries)
+
+    def download(self, url: str, path: Path, *, sha256: str, size: int = 0, report: Report = silent) -> Path:
+        """Fetch a file whose SHA-256 is known; resume after a break, verify, then rename into place.
+
+        A file that is already there with the right hash is kept. `size` in bytes, where known, shows
+        progress and catches a truncated answer. Raises NetworkTrouble, or MachineBlocks when it cannot be
+        written; leaves nothing under the final name that did not match, and a `.part` to go on from.
+        """
+        return web.download(self._web, web.Wanted(url, path, sha256.lower(), size), report)
+
+    def proxy(self, url: str) -> str:
+        """The proxy that the environment names for a URL, "" for none."""
+        return web.proxy_for(url, self.env)
+
+    @property
+    def _web(self) -> web.Web:
+        return web.Web(self.patience, self.env, self.sleep)

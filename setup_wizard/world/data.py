@@ -1,0 +1,66 @@
+"""What a World takes and gives: plain, frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a program answered: exit code (negative: ended by that signal), standard output and error."""
+
+    code: int
+    out: str = ""
+    err: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a web server answered: status, body, headers with lower-case names."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One moment of a longer work: `done` of `total` (0: unknown), in `unit` ("B", "packages", "")."""
+
+    title: str
+    done: float = 0
+    total: float = 0
+    unit: str = ""
+
+
+Report = Callable[[Progress], None]
+
+
+def silent(_: Progress) -> None:
+    """A report that nobody reads."""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The file system below a path: free bytes and free inodes (None: the file system has no such limit)."""
+
+    free_bytes: int
+    free_files: int | None
+    kind: str
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a server, in seconds, and how often to try again."""
+
+    connect: float = 15
+    silence: float = 30
+    tries: int = 4
+    pause: float = 1.0
+    slowest: int = 2_000  # bytes per second below which a download counts as stuck
+    slow_for: float = 60

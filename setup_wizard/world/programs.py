@@ -1,0 +1,214 @@
+"""Programs: how they are started, heard, limited in time, and ended with all that they started."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import os
+import select
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from setup_wizard.world.data import Output
+
+PR_SET_PDEATHSIG = 1  # prctl(2): the kernel ends the child when we die, however we die
+LOOK_AGAIN = 0.2  # seconds between two looks at the clock while a program says nothing
+FAREWELL = 3.0  # seconds between the request to end and the end
+
+Hear = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A program to run: its arguments, environment, folder, what it reads, which of our files it keeps."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: Path | None = None
+    stdin: str = ""
+    keep_open: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long the whole run, and a silence, may last, in seconds (None: as long as it likes)."""
+
+    timeout: float | None = None
+    silence: float | None = None
+
+    def exceeded(self, began: float, last: float, now: float) -> bool:
+        too_long = self.timeout is not None and now - began > self.timeout
+        too_quiet = self.silence is not None and now - last > self.silence
+        return too_long or too_quiet
+
+
+def run(call: Call, hear: Hear | None, limits: Limits) -> Output:
+    """Run a program to its end; whatever happens to us meanwhile, none of its group is left behind."""
+    try:
+        child = subprocess.Popen(
+            call.argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=call.env,
+            cwd=call.cwd,
+            start_new_session=True,
+            pass_fds=call.keep_open,
+            preexec_fn=_dies_with_us(),
+        )
+    except OSError as e:
+        return Output(127 if isinstance(e, FileNotFoundError) else 126, err=_cannot_start(call, e))
+    try:
+        return _Conversation(child, call.stdin.encode(), hear, limits).hold()
+    finally:
+        _end(child)
+
+
+def start(argv: Sequence[str], *, log: Path, env: Mapping[str, str], cwd: Path | None) -> int:
+    """Start a program that outlives us, its output in `log` (0600); give its process id."""
+    with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as out:
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+        )
+    child.returncode = 0  # it is not ours to wait for
+    return child.pid
+
+
+def born(pid: int) -> str:
+    """When process `pid` started, as the kernel counts; "" when there is none (or only a zombie)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def _cannot_start(call: Call, e: OSError) -> str:
+    return f"{e.filename or call.argv[0]}: {e.strerror}"
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
+
+
+def _dies_with_us() -> Callable[[], None]:
+    libc, us = _libc(), os.getpid()  # looked up before the fork: after it, little is safe
+
+    def in_the_child() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != us:  # we died before the kernel was told
+            os._exit(1)
+
+    return in_the_child
+
+
+@dataclass
+class _Conversation:
+    """Feed the child, hear it, and mind the clock."""
+
+    child: subprocess.Popen[bytes]
+    to_send: bytes
+    hear: Hear | None
+    limits: Limits
+    heard: dict[str, bytearray] = field(default_factory=lambda: {"out": bytearray(), "err": bytearray()})
+    rest: bytes = b""
+
+    def hold(self) -> Output:
+        began = last = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            self._open(selector)
+            while any(k.data != "in" for k in selector.get_map().values()):
+                gone = self.child.poll() is not None
+                ready = selector.select(LOOK_AGAIN)
+                if self.limits.exceeded(began, last, now := time.monotonic()):
+                    return self._too_long()
+                if gone and not ready:
+                    break  # something that it left behind holds the pipes open, and says nothing
+                for key, _ in ready:
+                    last = now if self._meet(selector, key) else last
+        self._say(self.rest)
+        return self._output(self.child.wait())
+
+    def _open(self, selector: selectors.BaseSelector) -> None:
+        assert self.child.stdin
+        assert self.child.stdout
+        assert self.child.stderr
+        selector.register(self.child.stdout, selectors.EVENT_READ, "out")
+        selector.register(self.child.stderr, selectors.EVENT_READ, "err")
+        if self.to_send:
+            selector.register(self.child.stdin, selectors.EVENT_WRITE, "in")
+        else:
+            self.child.stdin.close()
+
+    def _meet(self, selector: selectors.BaseSelector, key: selectors.SelectorKey) -> bool:
+        """Send or hear a block; whether the child said something."""
+        if key.data == "in":
+            self._feed(selector)
+            return False
+        block = os.read(key.fd, 1 << 16)
+        if not block:
+            selector.unregister(key.fileobj)
+            return False
+        self.heard[key.data] += block
+        if key.data == "out" and self.hear:
+            *lines, self.rest = (self.rest + block).replace(b"\r", b"\n").split(b"\n")
+            for line in lines:
+                self._say(line)
+        return True
+
+    def _feed(self, selector: selectors.BaseSelector) -> None:
+        assert self.child.stdin
+        try:
+            sent = os.write(self.child.stdin.fileno(), self.to_send[: select.PIPE_BUF])
+            self.to_send = self.to_send[sent:]
+        except BrokenPipeError:
+            self.to_send = b""
+        if not self.to_send:
+            selector.unregister(self.child.stdin)
+            self.child.stdin.close()
+
+    def _say(self, line: bytes) -> None:
+        if line and self.hear:
+            self.hear(line.decode("utf-8", "replace"))
+
+    def _too_long(self) -> Output:
+        output = self._output(-signal.SIGKILL)
+        return Output(output.code, output.out, output.err + "\n(killed: it took too long)")
+
+    def _output(self, code: int) -> Output:
+        out, err = (self.heard[k].decode("utf-8", "replace") for k in ("out", "err"))
+        return Output(code, out, err)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Leave no process of the child's group behind."""
+    try:
+        if child.poll() is None:
+            _signal_group(child, signal.SIGTERM)
+            child.wait(FAREWELL)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        _signal_group(child, signal.SIGKILL)
+        child.wait()
+        for stream in (child.stdin, child.stdout, child.stderr):
+            if stream:
+                stream.close()
+
+
+def _signal_group(child: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # nobody is left
+        os.killpg(child.pid, number)
