@@ -130,6 +130,15 @@ class World:
         kept = {k: v for k, v in self.env.items() if k not in astray and not k.startswith("CONDA_")}
         return {**kept, "HOME": str(self.home), "PYTHONNOUSERSITE": "1", **more}
 
+    def own_python(self, module: str) -> list[str]:
+        """The start of a command that runs a module of ours with the Python that we run in."""
+        return [sys.executable, "-m", module]
+
+    def own_python_env(self) -> dict[str, str]:
+        """What a Python of ours needs to find this package, wherever HOME points."""
+        folders = [str(Path(p).resolve()) for p in sys.path if p and Path(p).is_dir()]
+        return {"PYTHONPATH": os.pathsep.join(folders)}
+
     def run(
         self,
         argv: Sequence[str | Path],
