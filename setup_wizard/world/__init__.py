@@ -18,10 +18,11 @@ from pathlib import Path
 from setup_wizard.errors import CommandFailed
 from setup_wizard.world import machine, programs, web
 from setup_wizard.world.data import Disk, Output, Patience, Progress, Reply, Report, silent
-from setup_wizard.world.web import make_private, sha256_of
+from setup_wizard.world.web import Ask, make_private, sha256_of
 
 __all__ = [
     "APP",
+    "Ask",
     "Disk",
     "Output",
     "Patience",
@@ -214,6 +215,10 @@ class World:
             return False
         return True
 
+    def marked(self, mark: str) -> list[tuple[int, str]]:
+        """Pid and birth of each other process of ours that has `mark` ("NAME=value") in its environment."""
+        return programs.marked(mark)
+
     # --- the web ----------------------------------------------------------------------------------------
 
     def fetch(
@@ -242,6 +247,14 @@ class World:
         written; leaves nothing under the final name that did not match, and a `.part` to go on from.
         """
         return web.download(self._web, web.Wanted(url, path, sha256.lower(), size), report)
+
+    def call(self, ask: Ask) -> Reply:
+        """One request straight to the server that the URL names: no proxy, no redirect, no second try.
+
+        For servers of our own, where nobody else's answer may count. Any status is an answer; a header that
+        came several times has its values on lines of their own. Raises NetworkTrouble when nobody answers.
+        """
+        return web.straight(ask)
 
     def proxy(self, url: str) -> str:
         """The proxy that the environment names for a URL, "" for none."""

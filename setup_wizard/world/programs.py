@@ -95,6 +95,17 @@ def born(pid: int) -> str:
     return "" if fields[0] in "ZX" else fields[19]
 
 
+def marked(mark: str) -> list[tuple[int, str]]:
+    """Pid and birth of each other process of this user that has `mark` ("NAME=value") in its environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with contextlib.suppress(OSError):  # gone meanwhile, or somebody else's
+                if f"\0{mark}\0".encode() in b"\0" + (entry / "environ").read_bytes() + b"\0":
+                    found.append((int(entry.name), born(int(entry.name))))
+    return [(pid, birth) for pid, birth in found if birth]
+
+
 def _cannot_start(call: Call, e: OSError) -> str:
     return f"{e.filename or call.argv[0]}: {e.strerror}"
 

@@ -10,10 +10,10 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from setup_wizard.errors import NetworkTrouble
 from setup_wizard.world import words
@@ -98,6 +98,7 @@ class Web:
                 have += len(block)
                 report(Progress(wanted.path.name, have, total, "B"))
         if have < total:
+            wanted.refuse_page()
             raise _Broken(words.cut_short(wanted.url, f"it ended after {have} of {total} bytes"))
 
     def _paced(self, url: str, blocks: Iterable[bytes], most: int | None) -> Iterator[bytes]:
@@ -125,10 +126,11 @@ class Web:
     ) -> Iterator[httpx.Response]:
         import httpx
 
+        _must_be_address(url)
         try:
             with self._client(url, proxies) as client, client.stream(method, url, headers=dict(headers)) as r:
                 yield r
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as e:
+        except httpx.InvalidURL as e:
             raise words.bad_url(url, e) from e
         except httpx.HTTPError as e:
             raise _Broken(words.unreachable(url, e)) from e
@@ -140,6 +142,7 @@ class Web:
         proxy = proxy_for(url, self.env) if proxies else ""
         trust = certificates(self.env.get("SSL_CERT_FILE", ""))
         try:
+            urlsplit(proxy)
             return httpx.Client(
                 follow_redirects=True, timeout=limits, trust_env=False, verify=trust, proxy=proxy or None
             )
@@ -171,11 +174,52 @@ class Wanted:
         got = sha256_of(self.part)
         if got == self.sha256:
             return
-        trouble = words.web_page(self.url) if _looks_like_html(self.part) else None
+        self.refuse_page()
         self.part.unlink()
-        if resumed:
-            raise _Broken(trouble or words.wrong_bytes(self.url, self.sha256, got))
-        raise trouble or words.wrong_bytes(self.url, self.sha256, got)
+        trouble = words.wrong_bytes(self.url, self.sha256, got)
+        raise _Broken(trouble) if resumed else trouble
+
+    def refuse_page(self) -> None:
+        """Whatever the server called it: a page for people is not the file, nor the beginning of it."""
+        with self.part.open("rb") as f:
+            start = f.read(200).lstrip().lower()
+        if start.startswith((b"<!doctype html", b"<html")):
+            self.part.unlink()
+            raise words.web_page(self.url)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request to a server of our own: method, URL, headers, body; `timeout` in seconds."""
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    timeout: float = 5.0
+
+
+def straight(ask: Ask) -> Reply:
+    """Its answer: from the address that the URL names and nobody else."""
+    import http.client
+
+    url = urlsplit(ask.url)
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    link = kind(url.hostname or "", url.port, timeout=ask.timeout)
+    try:
+        link.request(
+            ask.method, urlunsplit(("", "", url.path or "/", url.query, "")), ask.body, dict(ask.headers)
+        )
+        r = link.getresponse()
+        headers: dict[str, str] = {}
+        for name, value in r.getheaders():
+            key = name.lower()
+            headers[key] = f"{headers[key]}\n{value}" if key in headers else value
+        return Reply(r.status, r.read(MOST), headers)
+    except (OSError, http.client.HTTPException) as e:
+        raise words.unreachable(ask.url, e) from e
+    finally:
+        link.close()
 
 
 def download(web: Web, wanted: Wanted, report: Report) -> Path:
@@ -235,6 +279,16 @@ def proxy_for(url: str, env: Mapping[str, str]) -> str:
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
+def _must_be_address(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError as e:
+        raise words.bad_url(url, e) from e
+    if not whole:
+        raise words.bad_url(url, ValueError("it has no http(s):// or names no server"))
+
+
 def _goes_straight(host: str, no_proxy: str) -> bool:
     names = [name.strip().lstrip("*.") for name in no_proxy.split(",")]
     return "*" in no_proxy.split(",") or any(n and (host == n or host.endswith(f".{n}")) for n in names)
@@ -265,12 +319,6 @@ def _goes_on_at(r: httpx.Response, have: int) -> bool:
 
 def _is_page(r: httpx.Response) -> bool:
     return r.status_code == 200 and str(r.headers.get("content-type", "")).startswith("text/html")
-
-
-def _looks_like_html(path: Path) -> bool:
-    with path.open("rb") as f:
-        start = f.read(200).lstrip().lower()
-    return start.startswith((b"<!doctype html", b"<html"))
 
 
 def _path_of(url: str) -> Path:
