@@ -14,9 +14,9 @@ import msgspec
 
 from setup_wizard.errors import BadInput
 from setup_wizard.yamlfile.places import Loaded, key_position, own_position, place
-from setup_wizard.yamlfile.shape import did_you_mean, hook, no_unknown_keys, wrong_value
+from setup_wizard.yamlfile.shape import hook, no_unknown_keys, wrong_value
 
-__all__ = ["Loaded", "did_you_mean", "parse", "read"]
+__all__ = ["Loaded", "parse", "read"]
 
 T = TypeVar("T")
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from setup_wizard.errors import BadInput
+from setup_wizard.hints import did_you_mean
 from setup_wizard.yamlfile.places import Key, Loaded, key_position, place, value_position
 
 _WORDS = {
@@ -22,12 +22,6 @@ _WORDS = {
     "object": "keys with values",
     "null": "nothing",
 }
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """« Did you mean «x»?» for a misspelt word, or "" when nothing comes near."""
-    near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
-    return f" Did you mean {' or '.join(f'«{n}»' for n in near)}?" if near else ""
 
 
 def no_unknown_keys(plain: Any, source: Any, name: str, into: Any) -> None:

@@ -1,0 +1,262 @@
+"""What an environment should hold: environment.yml as data, and the environments that ship with us.
+
+name: workshop                  # optional where a name is given otherwise
+channels: [conda-forge]         # names, URLs, or folders relative to the file
+dependencies: [python=3.12, numpy, pip: [cowsay]]
+variables: {OMP_NUM_THREADS: "4"}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from setup_wizard import yamlfile
+from setup_wizard.errors import BadInput
+from setup_wizard.hints import did_you_mean
+from setup_wizard.yamlfile import Loaded
+
+ALIAS = "https://conda.anaconda.org"  # where channels given by name lie
+TERMS = "https://www.anaconda.com/legal"
+
+_MAIN, _R = "https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r"
+_THEIRS = {  # Anaconda's channels by their names
+    "defaults": (_MAIN, _R),
+    "main": (_MAIN,),
+    "pkgs/main": (_MAIN,),
+    "r": (_R,),
+    "pkgs/r": (_R,),
+    "anaconda": (f"{ALIAS}/anaconda",),
+}
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+
+
+class EnvSpec(msgspec.Struct, frozen=True):
+    """What an environment should hold. `places` say where in `source` each dependency stands ("4:5")."""
+
+    name: str
+    channels: tuple[str, ...]
+    dependencies: tuple[str, ...]
+    pip: tuple[str, ...] = ()
+    variables: dict[str, str] = {}
+    prefix: Path | None = None
+    source: Path | None = None
+    places: tuple[str, ...] = ()
+
+    def at(self, dependency: str) -> str:
+        """Where a dependency stands, for messages: "FILE:LINE:COLUMN: ", or "" when it is not from a file."""
+        if self.source is None or dependency not in self.dependencies:
+            return ""
+        return f"{self.source}:{self.places[self.dependencies.index(dependency)]}: "
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The channels as URLs."""
+        return tuple(c if "://" in c else f"{ALIAS}/{c}" for c in self.channels)
+
+
+class _File(msgspec.Struct, frozen=True):
+    """environment.yml as conda knows it."""
+
+    dependencies: tuple[str | dict[str, tuple[str, ...]], ...]
+    name: str | None = None
+    channels: tuple[str, ...] | None = None
+    variables: dict[str, str | int] | None = None
+    prefix: str | None = None
+
+
+class Named(msgspec.Struct, frozen=True):
+    """An environment that ships with us: what it is for, and about how many bytes it takes on disk."""
+
+    name: str
+    purpose: str
+    bytes: int
+    path: Path
+
+
+def read_spec(path: Path, *, anaconda: bool = False) -> EnvSpec:
+    """Read an environment.yml. Raises BadInput with file:line:column.
+
+    `anaconda` says that the user has agreed to the terms of Anaconda's channels; without it they are refused.
+    """
+    loaded = yamlfile.read(path, _File)
+    file = loaded.value
+    dependencies, places, pip = _dependencies(loaded)
+    if pip and not any(_package(d) == "pip" for d in dependencies):
+        dependencies, places = [*dependencies, "pip"], [*places, _line_and_column(loaded.at("dependencies"))]
+    return EnvSpec(
+        name=check_name(file.name, loaded.at("name")) if file.name else "",
+        channels=_channels(loaded, path, anaconda) or ("conda-forge",),
+        dependencies=tuple(dependencies),
+        pip=tuple(pip),
+        variables=_variables(loaded),
+        prefix=Path(file.prefix) if file.prefix else None,
+        source=path.absolute(),
+        places=tuple(places),
+    )
+
+
+def digest(spec: EnvSpec) -> str:
+    """What the spec asks for, as one SHA-256: the same however it is ordered, named or commented."""
+    asked = [
+        1,
+        spec.urls,
+        sorted(spec.dependencies),
+        spec.pip,
+        sorted(spec.variables.items()),
+    ]
+    return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
+
+
+def check_name(name: str, at: str) -> str:
+    """The name of an environment, when it can be one. Raises BadInput, which starts with `at`."""
+    if name in ("base", "root"):
+        raise BadInput(f"{at}: «{name}» is conda's own environment.", fix="Choose another name: -n NAME")
+    if not _NAME.fullmatch(name):
+        better = re.sub(r"[^A-Za-z0-9_.+-]+", "-", name).strip("-.") or "work"
+        raise BadInput(
+            f"{at}: «{name}» cannot name an environment: letters, digits and _ . + - only.",
+            fix=f"Choose another name, for example -n {better}",
+        )
+    return name
+
+
+def shown(channel: str) -> str:
+    """A channel for people and logs: without a password or token in it."""
+    parts = urlsplit(channel)
+    host = parts.netloc.rpartition("@")[2]
+    path = re.sub(r"/t/[^/]+", "/t/<TOKEN>", parts.path)
+    return urlunsplit((parts.scheme, host, path, "", "")) if parts.scheme else channel
+
+
+# --- the parts of the file ------------------------------------------------------------------------------
+
+
+def _dependencies(loaded: Loaded[_File]) -> tuple[list[str], list[str], list[str]]:
+    """The conda dependencies, where they stand, and the pip section."""
+    dependencies: list[str] = []
+    places: list[str] = []
+    pip: list[str] = []
+    for i, entry in enumerate(loaded.value.dependencies):
+        at = loaded.at("dependencies", i)
+        if isinstance(entry, str):
+            dependencies.append(_dependency(entry, at))
+            places.append(_line_and_column(at))
+            continue
+        for key, values in entry.items():
+            if key != "pip":
+                fix = "Write a package, or «pip:» with a list of what pip should install."
+                raise BadInput(f"{at}: «{key}:» is not known among dependencies.", fix=fix)
+            pip += values
+    if not dependencies and not pip:
+        raise BadInput(
+            f"{loaded.at('dependencies')}: no packages are listed.", fix="Add a line such as: - python"
+        )
+    return dependencies, places, pip
+
+
+def _dependency(entry: str, at: str) -> str:
+    entry = entry.strip()
+    if not entry:
+        raise BadInput(f"{at}: an empty dependency.", fix="Remove the line, or name a package.")
+    if entry.startswith(("git+", "-e ", "./", "../")) or entry.endswith(".whl"):
+        raise BadInput(
+            f"{at}: «{entry}» is something for pip.", fix=f"Move it below «pip:»: - pip: [{entry!r}]"
+        )
+    return entry
+
+
+def _line_and_column(at: str) -> str:
+    return ":".join(at.rsplit(":", 2)[1:])
+
+
+def _package(dependency: str) -> str:
+    return re.split(r"[\s=<>!~\[]", dependency.rpartition("::")[2], maxsplit=1)[0].lower()
+
+
+def _channels(loaded: Loaded[_File], path: Path, anaconda: bool) -> tuple[str, ...]:
+    channels: list[str] = []
+    for i, channel in enumerate(loaded.value.channels or ()):
+        at = loaded.at("channels", i)
+        if channel == "nodefaults":  # conda's word for «only these», which is how we always read it
+            continue
+        if _is_anacondas(channel):
+            if not anaconda:
+                raise _needs_terms(channel, at)
+            channels += _THEIRS.get(channel, (channel,))
+        else:
+            channels.append(_channel(channel, path, at))
+    return tuple(dict.fromkeys(channels))
+
+
+def _channel(channel: str, path: Path, at: str) -> str:
+    if channel.startswith((".", "/", "~")):
+        folder = (path.absolute().parent / Path(channel).expanduser()).resolve()
+        if not folder.is_dir():
+            raise BadInput(
+                f"{at}: there is no folder {folder}.", fix="Correct the path, which is relative to the file."
+            )
+        return folder.as_uri()
+    if "://" not in channel and not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", channel):
+        raise BadInput(
+            f"{at}: «{channel}» is no channel.", fix="Write a name (conda-forge), a URL or a folder."
+        )
+    return channel.rstrip("/")
+
+
+def _is_anacondas(channel: str) -> bool:
+    host = urlsplit(channel).hostname or ""
+    return channel in _THEIRS or host == "repo.anaconda.com"
+
+
+def _needs_terms(channel: str, at: str) -> BadInput:
+    return BadInput(
+        f"{at}: the channel «{shown(channel)}» is one of Anaconda's own, for those who have read "
+        f"and agreed to their terms: {TERMS}",
+        fix="Write «conda-forge» in its place: it has the same packages and asks for no agreement.",
+    )
+
+
+def _variables(loaded: Loaded[_File]) -> dict[str, str]:
+    variables = {k: str(v) for k, v in (loaded.value.variables or {}).items()}
+    for name in variables:
+        if not re.fullmatch(r"[A-Za-z_]\w*", name):
+            at = loaded.at("variables", name)
+            raise BadInput(f"{at}: «{name}» cannot name a variable.", fix="Letters, digits and _ only.")
+    return variables
+
+
+# --- the environments that ship with us -----------------------------------------------------------------
+
+
+def catalogue() -> list[Named]:
+    """The environments in envs/, by name; purpose and size are in the first lines of each file."""
+    return [_named(path) for path in sorted(_folder().glob("*.yml"))]
+
+
+def named(name: str) -> Path:
+    """The file of one of our environments. Raises BadInput for an unknown name."""
+    known = {n.name: n.path for n in catalogue()}
+    if name not in known:
+        raise BadInput(
+            f"There is no environment «{name}».{did_you_mean(name, known)}",
+            fix=f"Choose one of {', '.join(known)}, or give the path of a YAML file.",
+        )
+    return known[name]
+
+
+def _folder() -> Path:
+    """In a wheel they lie inside the package, in a checkout at the top."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "data" / "envs"
+    return inside if inside.is_dir() else package.parent / "envs"
+
+
+def _named(path: Path) -> Named:
+    head = dict(re.findall(r"^# (\w+): (.*)$", path.read_text("utf-8"), re.MULTILINE))
+    size = re.match(r"(\d+) MB", head["Size"])
+    return Named(path.stem, head["Purpose"], int(size[1]) * 1_000_000 if size else 0, path)
