@@ -6,6 +6,7 @@ may touch, and a test can hand in a real folder as home.
 
 from __future__ import annotations
 
+import copy
 import os
 import platform
 import shutil
@@ -55,6 +56,12 @@ class World:
         """The machine we run on, for the user who called us."""
         home = os.environ.get("HOME") or str(Path.home())
         return cls(Path(home), os.environ)
+
+    def in_a_hurry(self, seconds: float) -> World:
+        """The same machine for a question that may stay unanswered: one try, and no silence longer."""
+        twin = copy.copy(self)
+        twin.patience = Patience(connect=seconds, silence=seconds, tries=1, slow_for=2 * seconds)
+        return twin
 
     # --- places -----------------------------------------------------------------------------------------
 
@@ -115,6 +122,16 @@ class World:
     def on_terminal(self) -> bool:
         """Whether a person can see what we print and answer what we ask."""
         return sys.stdin.isatty() and sys.stdout.isatty()
+
+    @property
+    def pid(self) -> int:
+        """Our own process id."""
+        return os.getpid()
+
+    @property
+    def boot(self) -> str:
+        """What names the machine's present life, from its start to its end."""
+        return machine.boot()
 
     def now(self) -> float:
         """Seconds since 1970."""
@@ -195,6 +212,10 @@ class World:
     def become(self, argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> None:
         """Replace this process by a program."""
         os.execvpe(str(argv[0]), [str(a) for a in argv], dict(env) if env is not None else self.env)
+
+    def detach(self, log: Path) -> int:
+        """Go on without terminal and caller, our output in `log`: gives 0 there, and its process id here."""
+        return programs.detach(log)
 
     # --- processes of ours ------------------------------------------------------------------------------
 

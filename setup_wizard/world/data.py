@@ -17,11 +17,12 @@ class Output:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a web server answered: status, body, headers with lower-case names."""
+    """What a web server answered: status, body, headers with lower-case names, and where it came from."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""  # after redirects
 
     @property
     def text(self) -> str:

@@ -43,6 +43,11 @@ def glibc() -> str:
     return name.removeprefix("glibc ")
 
 
+def boot() -> str:
+    """The kernel's name for the time since the machine was started."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
 def login_shell() -> str:
     """The path of the user's login shell as the account has it, "" when nobody knows."""
     try:

@@ -95,6 +95,28 @@ def born(pid: int) -> str:
     return "" if fields[0] in "ZX" else fields[19]
 
 
+def detach(log: Path) -> int:
+    """Go on as a process that belongs to no terminal and no caller, with what it prints in `log` (0600).
+
+    Gives that process's id to the caller, when nothing can take it along any more, and 0 to itself.
+    """
+    ready, done = os.pipe()
+    if pid := os.fork():
+        os.close(done)
+        os.read(ready, 1)
+        os.close(ready)
+        return pid
+    os.setsid()
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for fd, target in ((os.open(os.devnull, os.O_RDONLY), 0), (out, 1), (out, 2)):
+        os.dup2(fd, target)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            with contextlib.suppress(OSError):  # the folder that was just listed
+                os.close(int(name))  # the caller's pipes and locks, and the end of `done`
+    return 0
+
+
 def marked(mark: str) -> list[tuple[int, str]]:
     """Pid and birth of each other process of this user that has `mark` ("NAME=value") in its environment."""
     found = []

@@ -53,7 +53,9 @@ class Web:
                 with self._stream(method, url, headers, proxies) as r:
                     _may_mend(url, r)
                     body = b"".join(self._paced(url, r.iter_bytes(), MOST))
-                    return Reply(r.status_code, body, {k.lower(): v for k, v in r.headers.items()})
+                    return Reply(
+                        r.status_code, body, {k.lower(): v for k, v in r.headers.items()}, str(r.url)
+                    )
             except _Broken as e:
                 trouble = e
         assert trouble
