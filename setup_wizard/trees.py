@@ -49,11 +49,17 @@ def open_tree(world: World, root: Path) -> None:
         _write(note, theirs)
 
 
-def seal_tree(world: World, root: Path, paths: Iterable[str] | None = None) -> None:
-    """Say that the tree is complete. `paths` are ours, relative; None: all but the user's own."""
+def seal_tree(
+    world: World, root: Path, paths: Iterable[str] | None = None, *, at_ns: int | None = None
+) -> None:
+    """Say that the tree is complete. `paths` are ours, relative; None: all but the user's own.
+
+    `at_ns` is the moment since when a change counts as the user's, in the clock of the tree's own file
+    system; None: now.
+    """
     if paths is None:
         paths = set(walk(root)) - _read(_note(world, root, "open"))
-    _write(_note(world, root, "sealed"), sorted(paths))
+    _write(_note(world, root, "sealed"), sorted(paths), at_ns)
     _note(world, root, "open").unlink(missing_ok=True)
 
 
@@ -71,6 +77,14 @@ def clear_open(world: World, root: Path) -> None:
     """Remove a tree whose making was interrupted, where nothing in it is the user's."""
     if is_open(world, root) and not is_sealed(world, root) and not _read(_note(world, root, "open")):
         shutil.rmtree(root, ignore_errors=True)
+
+
+def theirs(world: World, root: Path) -> list[str]:
+    """What the user added to the tree, or changed in it, relative to `root`."""
+    ours, sealed_ns = _ours(world, root)
+    return [
+        relative for relative in walk(root) if relative not in ours or _changed(root / relative, sealed_ns)
+    ]
 
 
 def take_back(world: World, what: NoTree) -> list[Path]:
@@ -141,9 +155,10 @@ def _read(note: Path) -> set[str]:
     return set(files.read_text(note).split("\0")) - {""}
 
 
-def _write(note: Path, lines: Iterable[str]) -> None:
+def _write(note: Path, lines: Iterable[str], at_ns: int | None = None) -> None:
     note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    files.write_text(note, "\0".join(lines), mode=0o600)
+    data = "\0".join(lines).encode("utf-8", "surrogateescape")
+    files.write(note, data, mode=0o600, mtime_ns=at_ns)
 
 
 def picture(root: Path) -> dict[str, tuple[str, str]]:
