@@ -1,4 +1,4 @@
-"""What can be chosen on this machine, what is proposed, and whether the answers can be carried out."""
+"""What can be chosen on this machine, what is proposed, and what complete answers name."""
 
 from __future__ import annotations
 
@@ -6,21 +6,28 @@ from pathlib import Path
 
 import msgspec
 
+from setup_wizard import notebook_catalogue
 from setup_wizard.answers import Answers
-from setup_wizard.conda import distributions
+from setup_wizard.conda import distributions, spec
 from setup_wizard.conda.distributions import Found, Release
-from setup_wizard.conda.spec import EnvSpec, Named, catalogue, named, read_spec
+from setup_wizard.conda.spec import EnvSpec, Named
 from setup_wizard.errors import BadInput, Declined
 from setup_wizard.hints import did_you_mean
-from setup_wizard.notebook_catalogue import Repository, repositories
+from setup_wizard.notebook_catalogue import Repository
 from setup_wizard.places import Place, places
+from setup_wizard.steps import Distribution
 from setup_wizard.steps.login_file import reads_rc
 from setup_wizard.steps.old_blocks import old_blocks
 from setup_wizard.world import World
 
+WELCOME = "welcome"
+
 
 class Choices(msgspec.Struct, frozen=True):
-    """What this machine offers: condas that are there, places, environments, notebooks, rc files to mend."""
+    """What this machine offers: condas that are there, places, environments, notebooks, rc files to mend.
+
+    `mine` is the distribution that an earlier run of ours has installed, or has begun to.
+    """
 
     found: tuple[Found, ...]
     places: tuple[Place, ...]
@@ -28,27 +35,33 @@ class Choices(msgspec.Struct, frozen=True):
     repositories: tuple[Repository, ...]
     old_blocks: tuple[str, ...] = ()
     login_file_reads_rc: bool = True
+    mine: Distribution | None = None
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """Complete answers with what they name looked up; all that a plan is made from."""
+    """Complete answers with what they name looked up; all that a plan is made from.
+
+    `distribution` is None where a conda that is there already is taken, at `prefix`.
+    """
 
     answers: Answers
     prefix: Path
-    release: Release | None
+    distribution: Distribution | None
     environments: tuple[tuple[str, EnvSpec], ...]
     repositories: tuple[Repository, ...]
+    notes: tuple[str, ...] = ()
 
 
-def look(world: World, mirror: str | None) -> Choices:
-    """What can be chosen here. A mirror offers its own notebooks; it is the only host that is asked."""
+def look(world: World, mirror: str | None, mine: Distribution | None) -> Choices:
+    """What can be chosen here. A mirror is asked for the notebooks that it has; nobody else is asked."""
     return Choices(
-        found=tuple(distributions.find(world)),
+        found=tuple(f for f in distributions.find(world) if not mine or f.prefix != mine.prefix),
         places=tuple(places(world)),
-        environments=tuple(catalogue()),
-        repositories=tuple(repositories(world, mirror)),
+        environments=tuple(spec.catalogue()),
+        repositories=notebook_catalogue.repositories(world, mirror),
         old_blocks=tuple(old_blocks(world)),
         login_file_reads_rc=reads_rc(world),
+        mine=mine,
     )
 
 
@@ -56,10 +69,10 @@ def proposal(choices: Choices, world: World) -> Answers:
     """The answers that a beginner may accept with Enter."""
     found = next((f for f in choices.found if f.healthy), None)
     return Answers(
-        distribution=str(found.prefix) if found else "miniconda",
+        distribution=_family(choices.mine) or (str(found.prefix) if found else "miniconda"),
         channels="conda-forge",
         environments=("jupyterlab",),
-        notebooks=("welcome",),
+        notebooks=(WELCOME,),
         notebook_folder=world.home / "jupyter-notebooks",
         shell=True,
         login_file=not choices.login_file_reads_rc,
@@ -69,60 +82,80 @@ def proposal(choices: Choices, world: World) -> Answers:
 
 
 def look_up(answers: Answers, choices: Choices, world: World) -> Wanted:
-    """Check complete answers and look up what they name. Raises BadInput, Declined, MachineBlocks."""
-    release, prefix = _distribution(answers, choices, world)
+    """Look up what complete answers name. Raises BadInput, Declined, MachineBlocks, NetworkTrouble."""
+    distribution = _distribution(answers, choices, world)
+    names = [name for name in answers.notebooks or () if name != WELCOME]
+    chosen = notebook_catalogue.choose(names, choices.repositories)
     return Wanted(
         answers=answers,
-        prefix=prefix,
-        release=release,
-        environments=tuple(_environment(name, world) for name in answers.environments or ()),
-        repositories=tuple(_repository(n, choices) for n in answers.notebooks or () if n != "welcome"),
+        prefix=distribution.prefix if distribution else _found(answers.distribution or "", choices),
+        distribution=distribution,
+        environments=tuple(environment(n, answers) for n in answers.environments or ()),
+        repositories=chosen.repositories,
+        notes=chosen.notes,
     )
 
 
-def _distribution(answers: Answers, choices: Choices, world: World) -> tuple[Release | None, Path]:
+def environment(name: str, answers: Answers) -> tuple[str, EnvSpec]:
+    """The name and the content of an environment, by the name of one in envs/ or the path of a YAML file."""
+    is_path = name.endswith((".yml", ".yaml")) or "/" in name
+    path = Path(name).expanduser().absolute() if is_path else spec.named(name)
+    wanted = spec.read_spec(path, anaconda=answers.channels == "anaconda")
+    if answers.mirror:
+        wanted = msgspec.structs.replace(wanted, channels=(f"{answers.mirror}/conda-forge",))
+    return wanted.name or spec.check_name(path.stem, str(path)), wanted
+
+
+def _family(mine: Distribution | None) -> str:
+    return mine.release.family if mine else ""
+
+
+def default_prefix(family: str, choices: Choices) -> Path:
+    """Where a distribution of that family goes unless the user says otherwise."""
+    return choices.places[0].path / f"{family}3"
+
+
+def _distribution(answers: Answers, choices: Choices, world: World) -> Distribution | None:
+    """The distribution to install; the one that we have installed already is not looked up again."""
     family = answers.distribution or ""
     if family.startswith(("/", "~")):
-        return None, _found(Path(family).expanduser(), choices)
+        return None
     if family not in distributions.FAMILIES:
         allowed = [*distributions.FAMILIES, *(str(f.prefix) for f in choices.found)]
         raise BadInput(
             f"There is no distribution «{family}».{did_you_mean(family, allowed)}",
             fix="Give --distribution " + "|".join(allowed),
         )
-    if family == "miniconda" and "miniconda" not in (answers.accept_licence or ()):
-        raise Declined(
-            "Miniconda may be installed only by somebody who has read its licence and agrees to it: "
-            f"{distributions.TERMS_URL}",
-            fix="Agree with --accept-licence miniconda, or take --distribution miniforge, which asks for none.",
-        )
+    mine = choices.mine
+    if mine and mine.release.family == family and answers.prefix in (None, mine.prefix):
+        return mine
+    _must_be_agreed(family, answers)
+    release = _choose(family, answers, world)
+    return Distribution(release=release, prefix=answers.prefix or default_prefix(family, choices))
+
+
+def _choose(family: str, answers: Answers, world: World) -> Release:
     releases = distributions.listing(world, family, answers.mirror)
-    prefix = answers.prefix or choices.places[0].path / distributions.FOLDERS[family]
-    return distributions.choose(family, world.system, world.glibc, releases), prefix
+    return distributions.choose(family, world.system, world.glibc, releases)
 
 
-def _found(prefix: Path, choices: Choices) -> Path:
-    if any(f.prefix == prefix and f.healthy for f in choices.found) or (prefix / "bin/conda").exists():
-        return prefix
+def _must_be_agreed(family: str, answers: Answers) -> None:
+    terms = distributions.TERMS[family]
+    if terms.agreement and family not in (answers.accept_licence or ()):
+        raise Declined(
+            f"{family.capitalize()} may be installed only by somebody who has read its licence and agrees to "
+            f"it: {terms.url}",
+            fix=f"Agree with --accept-licence {family}, or take --distribution miniforge, which asks for none.",
+        )
+
+
+def _found(prefix: str, choices: Choices) -> Path:
+    """The prefix of a conda that is there. Raises BadInput."""
+    path = Path(prefix).expanduser()
+    if (path / "bin/conda").exists():
+        return path
+    condas = [str(f.prefix) for f in choices.found if f.healthy]
     raise BadInput(
-        f"There is no working conda at {prefix}.",
-        fix="See what was found with `hpc-jupyter-setup doctor`, or give --distribution miniforge.",
-    )
-
-
-def _environment(name: str, world: World) -> tuple[str, EnvSpec]:
-    """An environment by the name of one in envs/, or by the path of its YAML file."""
-    path = Path(name).expanduser() if name.endswith((".yml", ".yaml")) or "/" in name else named(name)
-    spec = read_spec(path)
-    return spec.name or path.stem, spec
-
-
-def _repository(name: str, choices: Choices) -> Repository:
-    for repository in choices.repositories:
-        if repository.name == name:
-            return repository
-    known = [r.name for r in choices.repositories]
-    raise BadInput(
-        f"There are no notebooks «{name}».{did_you_mean(name, known)}",
-        fix="Give --notebooks with names of: welcome, " + ", ".join(known),
+        f"There is no working conda at {path}.{did_you_mean(prefix, condas)}",
+        fix=f"Give --distribution {'|'.join([*condas, *distributions.FAMILIES])}",
     )

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard.choices import Wanted
+from setup_wizard.choices import WELCOME, Wanted
 from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.steps import (
     AnyStep,
     Clone,
     CondaEnv,
     Condarc,
-    Distribution,
     Kernel,
     LoginFile,
     OldBlocks,
@@ -46,30 +45,31 @@ def environment_plan(name: str, spec: EnvSpec, prefix: Path) -> Plan:
     return Plan((CondaEnv(name=name, prefix=prefix, spec=spec), Kernel(name=name, prefix=prefix)))
 
 
-def environments_folder(prefix: Path, ours: bool, home: Path) -> Path:
+def environments_folder(prefix: Path, *, ours: bool, home: Path) -> Path:
     """Where environments go: inside a conda of ours, else in the place where every conda looks."""
     return prefix / "envs" if ours else home / ".conda/envs"
 
 
-def channels(wanted: Wanted) -> tuple[str, ...]:
-    """The channels as conda is to know them."""
+def _distribution(wanted: Wanted) -> list[AnyStep]:
+    return [wanted.distribution] if wanted.distribution else []
+
+
+def _condarcs(wanted: Wanted, home: Path) -> list[AnyStep]:
+    """Lists of condarc files merge, so that of the distribution is edited as well as the user's."""
+    ours = [wanted.prefix / ".condarc"] if wanted.distribution else []
+    return [Condarc(path=path, channels=_channels(wanted)) for path in (*ours, home / ".condarc")]
+
+
+def _channels(wanted: Wanted) -> tuple[str, ...]:
+    """The channels, as conda is to know them."""
     if wanted.answers.mirror:
         return (f"{wanted.answers.mirror}/conda-forge",)
     return ("defaults",) if wanted.answers.channels == "anaconda" else ("conda-forge",)
 
 
-def _distribution(wanted: Wanted) -> list[AnyStep]:
-    return [Distribution(release=wanted.release, prefix=wanted.prefix)] if wanted.release else []
-
-
-def _condarcs(wanted: Wanted, home: Path) -> list[AnyStep]:
-    """Lists of condarc files merge, so the one of the distribution is edited as well as the user's."""
-    paths = [home / ".condarc", *([wanted.prefix / ".condarc"] if wanted.release else [])]
-    return [Condarc(path=path, channels=channels(wanted)) for path in reversed(paths)]
-
-
 def _shell(wanted: Wanted, home: Path, shell: str) -> list[AnyStep]:
-    answers, steps = wanted.answers, []
+    answers = wanted.answers
+    steps: list[AnyStep] = []
     if answers.old_blocks:
         steps.append(OldBlocks.of(home, shell))
     if answers.shell:
@@ -80,17 +80,20 @@ def _shell(wanted: Wanted, home: Path, shell: str) -> list[AnyStep]:
 
 
 def _environments(wanted: Wanted, home: Path) -> list[AnyStep]:
-    folder = environments_folder(wanted.prefix, wanted.release is not None, home)
-    steps: list[AnyStep] = []
-    for name, spec in wanted.environments:
-        spec = msgspec.structs.replace(spec, channels=channels(wanted) if wanted.answers.mirror else spec.channels)
-        steps += environment_plan(name, spec, folder / name).steps
-    return steps
+    folder = environments_folder(wanted.prefix, ours=wanted.distribution is not None, home=home)
+    return [
+        step
+        for name, spec in wanted.environments
+        for step in environment_plan(name, spec, folder / name).steps
+    ]
 
 
 def _notebooks(wanted: Wanted) -> list[AnyStep]:
     folder = wanted.answers.notebook_folder
-    if not folder:
-        return []
-    welcome = [Welcome(path=folder / "welcome.ipynb")] if "welcome" in (wanted.answers.notebooks or ()) else []
-    return [*welcome, *(Clone(name=r.name, url=r.url, path=folder / r.name) for r in wanted.repositories)]
+    assert folder is not None, "complete answers name the notebook folder"
+    steps: list[AnyStep] = []
+    if WELCOME in (wanted.answers.notebooks or ()):
+        steps.append(Welcome(path=folder / "welcome.ipynb"))
+    for r in wanted.repositories:
+        steps.append(Clone(name=r.name, url=r.url, path=folder / r.name, bytes=r.bytes, files=r.files))
+    return steps
