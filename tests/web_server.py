@@ -46,6 +46,10 @@ class WebServer:
         self._faults[path] = list(faults)
         return self.url + path
 
+    def body(self, path: str) -> bytes:
+        """What is served at a path."""
+        return self._bodies[path]
+
     def __enter__(self) -> WebServer:
         return self
 

@@ -59,7 +59,7 @@ def find(world: World) -> list[Found]:
 
 def is_conda(prefix: Path) -> bool:
     """Whether there is a conda in this prefix, whole or not; environments without conda are none."""
-    return bool(version_of(prefix))
+    return bool(version_of(prefix)) or os.path.isfile(prefix / "condabin/conda")
 
 
 def look_at(prefix: Path, how: str = "named") -> Found:

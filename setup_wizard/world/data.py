@@ -48,11 +48,13 @@ def silent(_: Progress) -> None:
 
 @dataclass(frozen=True)
 class Disk:
-    """The file system below a path: free bytes and free inodes (None: the file system has no such limit)."""
+    """The file system below a path: free bytes and inodes (None: no such limit), kind, what it forbids."""
 
     free_bytes: int
     free_files: int | None
     kind: str
+    noexec: bool = False
+    read_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,13 @@ def disk(path: Path) -> Disk:
     while not os.path.exists(path):
         path = path.parent
     s = os.statvfs(path)
-    return Disk(s.f_bavail * s.f_frsize, s.f_favail if s.f_files else None, file_system(path))
+    return Disk(
+        s.f_bavail * s.f_frsize,
+        s.f_favail if s.f_files else None,
+        file_system(path),
+        noexec=bool(s.f_flag & os.ST_NOEXEC),
+        read_only=bool(s.f_flag & os.ST_RDONLY),
+    )
 
 
 def file_system(path: Path) -> str:
