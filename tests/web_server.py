@@ -178,6 +178,12 @@ def stall(after: int = 0) -> Fault:
     return fault
 
 
+def mute(handler: _Handler, body: bytes) -> None:
+    """Takes the request, and never says a word."""
+    handler.web.over.wait()
+    handler.hang_up()
+
+
 def drip(every: float) -> Fault:
     """One byte at a time, so many seconds apart."""
 

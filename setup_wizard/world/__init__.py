@@ -18,13 +18,16 @@ from pathlib import Path
 
 from setup_wizard.errors import CommandFailed
 from setup_wizard.world import machine, programs, web
-from setup_wizard.world.data import Disk, Output, Patience, Progress, Reply, Report, silent
-from setup_wizard.world.web import Ask, make_private, sha256_of
+from setup_wizard.world.data import Disk, Limits, Mount, Output, Patience, Progress, Reply, Report, silent
+from setup_wizard.world.straight import Ask, straight
+from setup_wizard.world.web import make_private, sha256_of
 
 __all__ = [
     "APP",
     "Ask",
     "Disk",
+    "Limits",
+    "Mount",
     "Output",
     "Patience",
     "Progress",
@@ -92,6 +95,15 @@ class World:
     def disk(self, path: Path) -> Disk:
         """The file system that `path` is on, or would be on."""
         return machine.disk(path)
+
+    def mount(self, path: Path) -> Mount:
+        """The file system that `path` is on, or would be on, as the mount table has it."""
+        return machine.mount(path)
+
+    @property
+    def limits(self) -> Limits:
+        """What this process, and what it starts, may have."""
+        return machine.limits()
 
     # --- facts ------------------------------------------------------------------------------------------
 
@@ -275,7 +287,7 @@ class World:
         For servers of our own, where nobody else's answer may count. Any status is an answer; a header that
         came several times has its values on lines of their own. Raises NetworkTrouble when nobody answers.
         """
-        return web.straight(ask)
+        return straight(ask)
 
     def proxy(self, url: str) -> str:
         """The proxy that the environment names for a URL, "" for none."""

@@ -58,6 +58,24 @@ class Disk:
 
 
 @dataclass(frozen=True)
+class Mount:
+    """The file system below a path, as the mount table has it: device or server, where, and kind."""
+
+    source: str
+    point: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a process of the user may have: processes, bytes of memory, open files (None: no limit)."""
+
+    processes: int | None
+    memory: int | None
+    open_files: int | None
+
+
+@dataclass(frozen=True)
 class Patience:
     """How long to wait for a server, in seconds, and how often to try again."""
 

@@ -10,10 +10,10 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from setup_wizard.errors import NetworkTrouble
 from setup_wizard.world import words
@@ -188,40 +188,6 @@ class Wanted:
         if start.startswith((b"<!doctype html", b"<html")):
             self.part.unlink()
             raise words.web_page(self.url)
-
-
-@dataclass(frozen=True)
-class Ask:
-    """One request to a server of our own: method, URL, headers, body; `timeout` in seconds."""
-
-    url: str
-    method: str = "GET"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    timeout: float = 5.0
-
-
-def straight(ask: Ask) -> Reply:
-    """Its answer: from the address that the URL names and nobody else."""
-    import http.client
-
-    url = urlsplit(ask.url)
-    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    link = kind(url.hostname or "", url.port, timeout=ask.timeout)
-    try:
-        link.request(
-            ask.method, urlunsplit(("", "", url.path or "/", url.query, "")), ask.body, dict(ask.headers)
-        )
-        r = link.getresponse()
-        headers: dict[str, str] = {}
-        for name, value in r.getheaders():
-            key = name.lower()
-            headers[key] = f"{headers[key]}\n{value}" if key in headers else value
-        return Reply(r.status, r.read(MOST), headers)
-    except (OSError, http.client.HTTPException) as e:
-        raise words.unreachable(ask.url, e) from e
-    finally:
-        link.close()
 
 
 def download(web: Web, wanted: Wanted, report: Report) -> Path:
