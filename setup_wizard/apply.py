@@ -48,7 +48,9 @@ def review(plan: Plan, world: World) -> list[Reviewed]:
 def with_forecasts(reviewed: list[Reviewed], world: World, report: Report) -> list[Reviewed]:
     """The same with what each step to do will cost; may ask the network, changes nothing."""
     return [
-        msgspec.structs.replace(r, forecast=r.step.forecast(world, report)) if isinstance(r.state, Todo) else r
+        msgspec.structs.replace(r, forecast=r.step.forecast(world, report))
+        if isinstance(r.state, Todo)
+        else r
         for r in reviewed
     ]
 
@@ -117,7 +119,7 @@ def _verify(step: AnyStep, state: State) -> None:
     if not isinstance(state, Done):
         raise CommandFailed(
             f"«{step.title}» was done, but looks undone: {_why(state)}",
-            fix="Run again; if it stays so, this is a defect worth reporting: hpc-jupyter-setup doctor --json",
+            fix="Run again; if it stays so, report it with the output of: hpc-jupyter-setup doctor --json",
         )
 
 

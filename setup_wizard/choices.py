@@ -145,7 +145,7 @@ def _must_be_agreed(family: str, answers: Answers) -> None:
         raise Declined(
             f"{family.capitalize()} may be installed only by somebody who has read its licence and agrees to "
             f"it: {terms.url}",
-            fix=f"Agree with --accept-licence {family}, or take --distribution miniforge, which asks for none.",
+            fix=f"Agree with --accept-licence {family}, or take --distribution miniforge (asks for none).",
         )
 
 

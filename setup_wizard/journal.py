@@ -101,12 +101,19 @@ class Journal:
         self.path = world.state / "journal.jsonl"
         self.events: list[Event] = read(self.path)
         self._lock: int | None = None
+        self._depth = 0
 
     @property
     def receipt(self) -> Receipt:
         return fold(self.events)
 
     def __enter__(self) -> Journal:
+        if not self._depth:
+            self._open()
+        self._depth += 1
+        return self
+
+    def _open(self) -> None:
         missing = files.absent(self.world.state) + files.absent(self.world.cache)
         try:
             for folder in (self.world.state, self.world.cache):
@@ -119,10 +126,10 @@ class Journal:
         self.events = read(self.path)
         if not self.events:
             self.append(Opened(FORMAT, __version__, missing))
-        return self
 
     def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
+        self._depth -= 1
+        if self._lock is not None and not self._depth:
             self.world.inherit.remove(self._lock)
             os.close(self._lock)
             self._lock = None

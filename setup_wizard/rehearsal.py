@@ -31,6 +31,7 @@ class Wish(msgspec.Struct, frozen=True):
     wheels: Path | None = None
     rc_from: Path | None = None
     keep: bool = False
+    colours: bool = False
 
 
 class Rehearsed(msgspec.Struct, frozen=True):
@@ -50,11 +51,11 @@ class Rehearsed(msgspec.Struct, frozen=True):
 class Stage:
     """The throw-away home, and the commands run in it."""
 
-    def __init__(self, world: World, home: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, world: World, home: Path, say: Callable[[str], None], **more: str) -> None:
         self.world, self.home, self.say = world, home, say
         self.seconds: dict[str, float] = {}
         outer = {k: v for k, v in world.env.items() if not k.startswith(("XDG_", "CONDA_", "JUPYTER_"))}
-        self.env = {**outer, **world.own_python_env(), "HOME": str(home)}
+        self.env = {**outer, **world.own_python_env(), "HOME": str(home), **more}
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -96,7 +97,7 @@ def rehearse(
 ) -> Rehearsed:
     """Run the whole job; `say` hears what the commands print, `wait` is called with the proven URL."""
     home = Path(tempfile.mkdtemp(prefix="hpc-jupyter-rehearsal-"))
-    stage = Stage(world, home, say)
+    stage = Stage(world, home, say, **({"FORCE_COLOR": "1"} if wish.colours else {}))
     try:
         _furnish(home, wish.rc_from)
         with _mirror(stage, wish, report) as mirror:
@@ -111,7 +112,9 @@ def _furnish(home: Path, rc_from: Path | None) -> None:
     """A bare home as the system makes it, or with the rc files of the given folder."""
     source = rc_from or Path("/etc/skel")
     for path in sorted(source.glob(".*")) if source.is_dir() else []:
-        if path.is_file() and path.name.startswith((".bash", ".profile", ".zsh", ".login", ".cshrc", ".inputrc")):
+        if path.is_file() and path.name.startswith(
+            (".bash", ".profile", ".zsh", ".login", ".cshrc", ".inputrc")
+        ):
             shutil.copy2(path, home / path.name, follow_symlinks=False)
 
 
@@ -145,12 +148,15 @@ def _run_all(stage: Stage, mirror: str | None, wait: Callable[[str], None]) -> R
     stage.facts("stop", "--all")
     with stage.timed("undo"):
         undone = stage.facts("undo", "--yes")
-    identical = trees.picture(stage.home) == before
-    return _verdict(stage, status, launched, second, {**undone, "home_identical": identical})
+    differs = difference(before, trees.picture(stage.home))
+    undone = {**undone, "home_identical": not differs, "differs": differs}
+    return _verdict(stage, status, launched, second, undone)
 
 
 def _verdict(stage: Stage, status: Any, launched: Any, second: Any, undone: Any) -> Rehearsed:
-    environment = next((e for e in status.get("environments", []) if e["name"] == ENVIRONMENT), {})
+    environment: dict[str, Any] = next(
+        (e for e in status.get("environments", []) if e["name"] == ENVIRONMENT), {}
+    )
     proof = launched.get("proof") or {}
     changed = second.get("changed")
     proven = bool(proof) and proof.get("kernel_prefix") == environment.get("prefix")

@@ -1,1 +1,31 @@
-"""One file a step: distribution, condarc, shell block, conda environment, kernel, notebooks."""
+"""One file a step: distribution, condarc, shell block, conda environment, kernel, notebooks.
+
+`AnyStep` is what a journal may hold; the tags of its members stay readable for good.
+"""
+
+from __future__ import annotations
+
+from setup_wizard.steps.conda_env import CondaEnv
+from setup_wizard.steps.condarc import Condarc
+from setup_wizard.steps.distribution import Distribution
+from setup_wizard.steps.kernel import Kernel
+from setup_wizard.steps.login_file import LoginFile
+from setup_wizard.steps.notebooks import Clone
+from setup_wizard.steps.old_blocks import OldBlocks
+from setup_wizard.steps.shell_block import ShellBlock
+from setup_wizard.steps.welcome import Welcome
+
+AnyStep = Distribution | Condarc | OldBlocks | ShellBlock | LoginFile | CondaEnv | Kernel | Welcome | Clone
+
+__all__ = [
+    "AnyStep",
+    "Clone",
+    "CondaEnv",
+    "Condarc",
+    "Distribution",
+    "Kernel",
+    "LoginFile",
+    "OldBlocks",
+    "ShellBlock",
+    "Welcome",
+]

@@ -1,0 +1,12 @@
+"""Flags that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Agree to the plan and take the defaults.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object in place of text.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show all that would be done; change nothing.")]
+Mirror = Annotated[str | None, typer.Option(help="URL or folder of a mirror that stands in for all hosts.")]

@@ -1,0 +1,102 @@
+"""Show a plan, agree, apply it: what `setup` and `env create` have in common."""
+
+from __future__ import annotations
+
+import sys
+
+import msgspec
+
+from setup_wizard import __version__
+from setup_wizard.answers import Answers
+from setup_wizard.apply import (
+    Outcome,
+    Reviewed,
+    apply,
+    refuse_blocked,
+    refuse_shortage,
+    review,
+    with_forecasts,
+)
+from setup_wizard.errors import BadInput, Declined
+from setup_wizard.journal import Journal, Planned
+from setup_wizard.plan import Plan
+from setup_wizard.step import Done
+from setup_wizard.ui import ask, show
+from setup_wizard.world import World
+
+
+class How(msgspec.Struct, frozen=True):
+    """How to talk: without questions, without changes, in JSON."""
+
+    yes: bool = False
+    dry_run: bool = False
+    json: bool = False
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is a person to ask."""
+        return not (self.yes or self.dry_run or self.json) and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def nothing_to_do(reviewed: list[Reviewed]) -> bool:
+    """Whether the machine is already as planned."""
+    return all(isinstance(r.state, Done) for r in reviewed)
+
+
+def show_plan(reviewed: list[Reviewed], world: World, how: How) -> list[Reviewed]:
+    """The plan with its costs, on the screen; refused when it cannot be carried out as the machine stands."""
+    refuse_blocked(reviewed)
+    with show.live(world, err=how.json) as live:
+        reviewed = with_forecasts(reviewed, world, live.report)
+    if not how.json:
+        show.put(show.plan(reviewed, show.totals(reviewed, world), world.home, long=how.dry_run), world)
+    elif how.dry_run:
+        show.put_json({"ok": True, "plan": reviewed})
+    refuse_shortage(reviewed, world)
+    return reviewed
+
+
+def agree(question: str, how: How, explain: object = None) -> None:
+    """Go on only with somebody's consent. Raises Declined, or BadInput where there is nobody to ask."""
+    if how.yes:
+        return
+    if not how.asks:
+        raise BadInput(
+            "Nobody is here to agree to this.", fix="Look at it with --dry-run, then agree with --yes."
+        )
+    while (said := ask.confirm(question, World.here(), explain=callable(explain))) == "explain":
+        if callable(explain):
+            explain()
+    if said == "no":
+        raise Declined("You said no; nothing was changed.", fix="Your answers are kept for next time.")
+
+
+def carry_out(plan: Plan, journal: Journal, answers: Answers, how: How) -> list[Outcome]:
+    """Apply an agreed plan inside the journal, with its progress on the screen."""
+    world = journal.world
+    titles = tuple(step.title for step in plan.steps)
+    journal.append(Planned(world.now(), __version__, answers, titles))
+    outcomes = []
+    with show.live(world, err=how.json) as live:
+        for outcome in apply(plan, world, journal, live.report):
+            live.finished(outcome)
+            outcomes.append(outcome)
+    return outcomes
+
+
+def review_and_apply(plan: Plan, journal: Journal, answers: Answers, how: How) -> list[Outcome] | None:
+    """The whole way of a plan: None when it was only shown, [] when there was nothing to do."""
+    world = journal.world
+    reviewed = review(plan, world)
+    if nothing_to_do(reviewed) and not how.dry_run:
+        return []
+    reviewed = show_plan(reviewed, world, how)
+    if how.dry_run:
+        return None
+    agree("Shall I do this?", how, lambda: _explain(reviewed, world))
+    with journal:
+        return carry_out(plan, journal, answers, how)
+
+
+def _explain(reviewed: list[Reviewed], world: World) -> None:
+    show.put(show.plan(reviewed, show.totals(reviewed, world), world.home, long=True), world)
