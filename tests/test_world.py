@@ -350,7 +350,7 @@ def test_breaks_do_not_count_while_much_is_gained(
     world: World, web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line that breaks often but brings a lot each time gets there, whatever the number of tries."""
-    monkeypatch.setattr("setup_wizard.world.web.A_LOT", 9_999)
+    monkeypatch.setattr("setup_wizard.world.downloads.A_LOT", 9_999)
     url = web.serve("/a", BODY, *[cut(10_000)] * 10)
     assert world.download(url, tmp_path / "a", sha256=SHA).read_bytes() == BODY
     assert len(web.asked) == 11

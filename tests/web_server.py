@@ -35,7 +35,7 @@ class WebServer:
         self.over = threading.Event()
         self._bodies: dict[str, bytes] = {}
         self._faults: dict[str, list[Fault]] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"web": self}))
+        self._server = _Quiet(("127.0.0.1", 0), type("Handler", (_Handler,), {"web": self}))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
@@ -57,6 +57,11 @@ class WebServer:
         self.over.set()
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """A reader who leaves early is nothing to print."""
 
 
 class _Handler(BaseHTTPRequestHandler):

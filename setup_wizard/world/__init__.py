@@ -17,10 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from setup_wizard.errors import CommandFailed
-from setup_wizard.world import machine, programs, web
+from setup_wizard.world import downloads, machine, programs, web
 from setup_wizard.world.data import Disk, Limits, Mount, Output, Patience, Progress, Reply, Report, silent
+from setup_wizard.world.downloads import make_private, sha256_of
 from setup_wizard.world.straight import Ask, straight
-from setup_wizard.world.web import make_private, sha256_of
 
 __all__ = [
     "APP",
@@ -279,7 +279,7 @@ class World:
         progress and catches a truncated answer. Raises NetworkTrouble, or MachineBlocks when it cannot be
         written; leaves nothing under the final name that did not match, and a `.part` to go on from.
         """
-        return web.download(self._web, web.Wanted(url, path, sha256.lower(), size), report)
+        return downloads.download(self._web, downloads.Wanted(url, path, sha256.lower(), size), report)
 
     def call(self, ask: Ask) -> Reply:
         """One request straight to the server that the URL names: no proxy, no redirect, no second try.
