@@ -17,11 +17,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from mirror_parts import kept_tiny_mirror
 from web_server import WebServer, changed, cut, status
 
 from setup_wizard import trees
 from setup_wizard.conda import found, registry
-from setup_wizard.conda.distributions import Release
+from setup_wizard.conda.distributions import Release, choose, listing
 from setup_wizard.conda.installer import explain, room_of
 from setup_wizard.errors import BadInput, CommandFailed, Declined, MachineBlocks, NetworkTrouble, SetupError
 from setup_wizard.step import Blocked, Done, Todo
@@ -192,16 +193,20 @@ def test_a_prefix_that_cannot_be(world: World, web: WebServer, name: str, words:
     assert not web.asked
 
 
-def test_a_prefix_where_nothing_may_be_run(world: World, web: WebServer, tmp_path: Path) -> None:
-    """A file system mounted noexec is no place for conda."""
-    point = tmp_path / "noexec"
+@pytest.mark.parametrize(("option", "words"), [("noexec", "mounted noexec"), ("ro", "is read-only")])
+def test_a_prefix_where_conda_cannot_live(
+    world: World, web: WebServer, tmp_path: Path, option: str, words: str
+) -> None:
+    """A file system where nothing may be run, or nothing written, is no place for conda."""
+    point = tmp_path / "mounted"
     point.mkdir()
-    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "noexec", "x", point]).returncode:
-        pytest.skip("only root can mount a file system noexec")
+    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", option, "x", point]).returncode:
+        pytest.skip("only root can mount a file system")
     try:
-        state = step(web, point / "miniconda3").check(world)
+        state = step(web, point / "sw" / "miniconda3").check(world)
         assert isinstance(state, Blocked)
-        assert "noexec" in state.problem
+        assert words in state.problem
+        assert not web.asked
     finally:
         subprocess.run(["umount", "-l", point], check=True)
 
@@ -384,3 +389,21 @@ def test_progress_is_told_while_downloading(world: World, web: WebServer, prefix
     it = step(web, prefix)
     it.apply(world, seen.append)
     assert any(p.unit == "B" and p.done == p.total == it.release.size for p in seen)
+
+
+@pytest.mark.parametrize("family", ["miniconda", "miniforge"])
+def test_the_installer_of_the_rehearsal(world: World, family: str) -> None:
+    """The rehearsal's own installer is chosen, installed, found as a conda, and taken back to the byte."""
+    mirror = kept_tiny_mirror().path.as_uri()
+    before = trees.picture(world.home)
+    release = choose(family, world.system, world.glibc, listing(world, family, mirror))
+    it = Distribution(release=release, prefix=world.home / f"{family}3")
+    state = it.check(world)
+    assert isinstance(state, Todo)
+    it.apply(world, silent)
+    assert isinstance(it.check(world), Done)
+    assert [(f.prefix, f.problem) for f in found.find(world)] == [(it.prefix, "")]
+    assert world.run([it.prefix / "bin/conda", "--version"]).out.startswith("conda ")
+    assert it.undo(state.before, world) == []
+    left = trees.picture(world.home)
+    assert {k: v for k, v in left.items() if not k.startswith((".local", ".cache"))} == before

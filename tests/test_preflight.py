@@ -351,6 +351,8 @@ def test_other_condas_are_told(account: Account, asked: Questions) -> None:
     assert the(findings, f"Conda in {account.home}/old").level == "warn"
     assert "cannot be used" in the(findings, "Conda in /gone").detail
     assert the(findings, f"Miniconda in {account.home}/miniconda3").level == "good"
+    trees.seal_tree(account, account.home / "old")
+    assert not [f for f in look(account, asked) if f.title.endswith("/old")]
 
 
 # --- network ----------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ class Questions(msgspec.Struct, frozen=True, kw_only=True):
     environments  the names of the environments to come
     notebooks     whether repositories will be cloned
     mirror        the only address to be asked, if there is one
-    room, files   bytes and inodes that it will take
+    room, files   bytes and inodes that it will take (0: all is there already)
     """
 
     families: tuple[str, ...] = FAMILIES

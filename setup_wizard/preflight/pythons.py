@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from setup_wizard import trees
 from setup_wizard.conda.distributions import Found, find
 from setup_wizard.preflight.finding import Finding
 from setup_wizard.world import World
@@ -16,8 +17,11 @@ ASTRAY = {
 
 
 def findings(world: World) -> Iterator[Finding]:
-    """One for each conda, variable and folder of packages; one good one when there are none."""
-    found = [*map(_conda, find(world)), *_variables(world), *_user_site(world)]
+    """One for each conda that is not ours, variable and folder of packages; a good one for none of them."""
+    others = [
+        f for f in find(world) if not (trees.is_sealed(world, f.prefix) or trees.is_open(world, f.prefix))
+    ]
+    found = [*map(_conda, others), *_variables(world), *_user_site(world)]
     yield from found or [Finding("No other conda, and nothing that shadows packages")]
 
 
