@@ -1,0 +1,141 @@
+"""Making an environment, and changing one that is ours. The packages are the engine's work.
+
+A new environment is built beside its place, in `.NAME.building`, with the final path written into its files,
+and renamed when the packages are in. What needs the final place (link scripts, pip) comes after that, and the
+note that it is whole comes last. One that is there already is changed in place, as a transaction.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from setup_wizard import files
+from setup_wizard.conda import contents, history, packages
+from setup_wizard.conda.child import ask
+from setup_wizard.conda.pip_section import pip_digest, pip_install
+from setup_wizard.conda.scripts import note_scripts, run_scripts
+from setup_wizard.conda.spec import EnvSpec, digest
+from setup_wizard.conda.talk import Request
+from setup_wizard.errors import MachineBlocks
+from setup_wizard.world import Progress, Report, World
+
+_BUILDING = "conda-meta/hpc-jupyter-setup.building"  # in the folder: the digest of what it is to become
+
+
+@dataclass(frozen=True)
+class Work:
+    """An environment being made: where, what, from which package cache, and who hears of it."""
+
+    world: World
+    prefix: Path
+    spec: EnvSpec
+    report: Report
+    pkgs: Path
+
+    def warn(self, text: str) -> None:
+        self.report(Progress(f"Warning: {text}"))
+
+
+def make(work: Work) -> None:
+    """Build a new environment beside its place, and rename it. An error leaves nothing there."""
+    building = _building(work.prefix)
+    try:
+        _prepare(building, digest(work.spec))
+        _engine(work, target=building)
+        note_scripts(building)
+        os.rename(building, work.prefix)
+        files.sync_folder(work.prefix.parent)
+    except OSError as e:
+        raise files.cannot_write(work.prefix, e) from e
+    finally:
+        remove_building(work.prefix)
+
+
+def change(work: Work) -> None:
+    """Change an environment in place. What somebody else has added to it stays; what is damaged is mended."""
+    contents.drop_torn(work.prefix)
+    keep = contents.added(work.prefix, contents.was_whole(work.prefix))
+    damaged = tuple(contents.damaged(work.prefix))
+    contents.say_unfinished(work.prefix)
+    _engine(work, target=work.prefix, keep=keep, reinstall=damaged)
+
+
+def finish(work: Work) -> None:
+    """What needs the final place, and the note that the environment is whole."""
+    prefix, spec = work.prefix, work.spec
+    before = contents.was_whole(prefix)
+    run_scripts(work.world, prefix, work.warn)
+    contents.write_variables(prefix, spec.variables)
+    pip = pip_digest(spec, prefix)
+    if pip and (before is None or before.pip != pip):
+        pip_install(work.world, prefix, spec, work.report)
+    history.update(prefix, spec.dependencies, work.world.now())
+    (prefix / _BUILDING).unlink(missing_ok=True)
+    contents.say_whole(prefix, contents.Whole(digest(spec), pip, contents.stems(prefix)))
+
+
+def remove_building(prefix: Path) -> None:
+    """Remove what an interrupted run left beside the environment."""
+    building = _building(prefix)
+    if (building / _BUILDING).exists():
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _building(prefix: Path) -> Path:
+    return prefix.with_name(f".{prefix.name}.building")
+
+
+def _prepare(building: Path, asked: str) -> None:
+    """The folder to build in: what a killed run left there is used where it was to become the same."""
+    if building.exists() and not (building / _BUILDING).exists() and any(building.iterdir()):
+        raise MachineBlocks(
+            f"{building} is in the way: it is not from this setup.",
+            fix=f"Move it away: mv {building} {building}.old",
+        )
+    if files.read_text(building / _BUILDING) == asked:
+        contents.drop_torn(building)
+        return
+    shutil.rmtree(building, ignore_errors=True)
+    files.write_text(building / _BUILDING, asked)
+
+
+def _engine(work: Work, *, target: Path, keep: tuple[str, ...] = (), reinstall: tuple[str, ...] = ()) -> None:
+    """Let the engine install; again, should the package cache hold packages that somebody edited."""
+    request = Request(
+        work.spec.urls,
+        work.spec.dependencies,
+        repodata=str(work.world.cache / "repodata"),
+        packages=str(work.pkgs),
+        prefix=str(work.prefix),
+        target=str(target),
+        keep=keep,
+        reinstall=reinstall,
+    )
+    with _looked_through(work.pkgs) as edited:
+        answer = ask(work.world, request, work.spec, work.report)
+    suspect = tuple(p.name for p in answer.packages if f"{p.name}-{p.version}-{p.build}" in edited)
+    if suspect:
+        again = msgspec.structs.replace(request, suspect=suspect)
+        answer = ask(work.world, again, work.spec, work.report)
+    for warning in answer.warnings:
+        work.warn(warning)
+
+
+@contextmanager
+def _looked_through(pkgs: Path) -> Iterator[set[str]]:
+    """Look for edited packages while something else happens; the set is filled at the end."""
+    found: set[str] = set()
+    look = threading.Thread(target=lambda: found.update(packages.edited(pkgs)))
+    look.start()
+    try:
+        yield found
+    finally:
+        look.join()

@@ -1,0 +1,185 @@
+"""What is in an environment, read from its conda-meta; and our note that the environment is whole.
+
+The note is written last and lies beside conda's own records, without `.json`, since conda takes every
+`*.json` there for a package.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from setup_wizard import files
+
+WHOLE = "conda-meta/hpc-jupyter-setup"
+STATE = "conda-meta/state"
+WAS_WHOLE = "conda-meta/hpc-jupyter-setup.before"  # the note while the environment is being changed
+OURS = (WHOLE, STATE, "conda-meta/history", "CACHEDIR.TAG")  # what is there beside the packages' own files
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """The environment is complete: what was asked for (digests), and the packages that came of it."""
+
+    spec: str
+    pip: str
+    records: tuple[str, ...]
+    format: int = 1
+
+
+class PathEntry(msgspec.Struct, frozen=True, rename={"path": "_path"}):
+    """A file of a package; the size is that in the archive, before a prefix was written into it."""
+
+    path: str
+    path_type: str = "hardlink"
+    size_in_bytes: int | None = None
+    prefix_placeholder: str | None = None
+
+
+class Paths(msgspec.Struct, frozen=True):
+    paths: tuple[PathEntry, ...] = ()
+
+
+class Record(msgspec.Struct, frozen=True):
+    """An installed package, as conda-meta has it."""
+
+    name: str
+    version: str
+    build: str
+    subdir: str = ""
+    channel: str = ""
+    build_number: int = 0
+    paths_data: Paths = Paths()
+
+    @property
+    def dist(self) -> str:
+        """The name by which conda's history calls it: "conda-forge/noarch::pip-24.0-pyhd8ed1ab_0"."""
+        return f"{self.channel.rstrip('/').rpartition('/')[2]}/{self.subdir}::{self.stem}"
+
+    @property
+    def stem(self) -> str:
+        return f"{self.name}-{self.version}-{self.build}"
+
+
+def is_environment(prefix: Path) -> bool:
+    """Whether conda would take it for one."""
+    return (prefix / "conda-meta").is_dir()
+
+
+def stems(prefix: Path) -> tuple[str, ...]:
+    """The installed packages, by the names of their records; quick."""
+    try:
+        names = os.listdir(prefix / "conda-meta")
+    except OSError:
+        return ()
+    return tuple(sorted(name[:-5] for name in names if name.endswith(".json")))
+
+
+def name_of(stem: str) -> str:
+    """The package of a stem: "jupyter_server-2.20.0-pyh_0" -> "jupyter_server"."""
+    return stem.rsplit("-", 2)[0]
+
+
+def records(prefix: Path) -> list[Record]:
+    """The installed packages with their files."""
+    decode = msgspec.json.Decoder(Record).decode
+    return [decode((prefix / "conda-meta" / f"{stem}.json").read_bytes()) for stem in stems(prefix)]
+
+
+def whole(prefix: Path) -> Whole | None:
+    """The note that the environment is complete, or None."""
+    return _note(prefix / WHOLE)
+
+
+def was_whole(prefix: Path) -> Whole | None:
+    """The note of now or, while a change is going on or was interrupted, of before."""
+    return _note(prefix / WHOLE) or _note(prefix / WAS_WHOLE)
+
+
+def _note(path: Path) -> Whole | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Whole)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def say_whole(prefix: Path, note: Whole) -> None:
+    """Write the note; its time is the moment since when every change is somebody else's."""
+    files.write(prefix / WHOLE, msgspec.json.encode(note), mode=0o644)
+    (prefix / WAS_WHOLE).unlink(missing_ok=True)
+
+
+def say_unfinished(prefix: Path) -> None:
+    """Take the note away, before anything is changed."""
+    with suppress(FileNotFoundError):
+        os.replace(prefix / WHOLE, prefix / WAS_WHOLE)
+
+
+def drop_torn(prefix: Path) -> None:
+    """Remove records that a crash left half written; their packages are then installed once more."""
+    for stem in stems(prefix):
+        path = prefix / "conda-meta" / f"{stem}.json"
+        try:
+            msgspec.json.decode(path.read_bytes(), type=Record)
+        except msgspec.MsgspecError:
+            path.unlink()
+
+
+def missing(prefix: Path, note: Whole) -> list[str]:
+    """Packages that were installed with the environment and are gone altogether."""
+    there = {name_of(stem) for stem in stems(prefix)}
+    return [name for stem in note.records if (name := name_of(stem)) not in there]
+
+
+def added(prefix: Path, note: Whole | None) -> tuple[str, ...]:
+    """Packages that somebody else, conda perhaps, has added since."""
+    ours = {name_of(stem) for stem in note.records} if note else set()
+    return tuple(sorted({name_of(stem) for stem in stems(prefix)} - ours)) if note else ()
+
+
+def damaged(prefix: Path) -> dict[str, list[str]]:
+    """Packages whose files are gone or have another size than they should, with those files."""
+    found: dict[str, list[str]] = {}
+    for record in records(prefix):
+        broken = [entry.path for entry in record.paths_data.paths if _is_broken(prefix, entry)]
+        if broken:
+            found[record.name] = broken
+    return found
+
+
+def _is_broken(prefix: Path, entry: PathEntry) -> bool:
+    try:
+        info = os.lstat(f"{prefix}/{entry.path}")
+    except OSError:
+        return True
+    plain = entry.path_type == "hardlink" and entry.prefix_placeholder is None
+    return plain and entry.size_in_bytes is not None and info.st_size != entry.size_in_bytes
+
+
+def own_paths(prefix: Path) -> list[str]:
+    """Every path that installing made, relative to the prefix; what pip installs is not among them."""
+    paths = [entry.path for record in records(prefix) for entry in record.paths_data.paths]
+    metas = [f"conda-meta/{stem}.json" for stem in stems(prefix)]
+    return [*paths, *metas, *(name for name in OURS if (prefix / name).exists())]
+
+
+def variables(prefix: Path) -> dict[str, str]:
+    """The variables that `conda activate` sets."""
+    return dict(_state(prefix).get("env_vars", {}))
+
+
+def write_variables(prefix: Path, variables: dict[str, str]) -> None:
+    """Let `conda activate` set the variables, and forget those of before; what else conda keeps stays."""
+    if variables or (prefix / STATE).exists():
+        state = {**_state(prefix), "env_vars": variables}
+        files.write(prefix / STATE, msgspec.json.encode(state))
+
+
+def _state(prefix: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode((prefix / STATE).read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.MsgspecError):
+        return {"version": 1}

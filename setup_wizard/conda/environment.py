@@ -1,0 +1,143 @@
+"""A conda environment: how the machine stands to it, what it would take, and making it so."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from setup_wizard import trees
+from setup_wizard.conda import contents, packages, registry
+from setup_wizard.conda.build import Work, change, finish, make, remove_building
+from setup_wizard.conda.child import ask
+from setup_wizard.conda.spec import EnvSpec, digest
+from setup_wizard.conda.talk import Package, Request
+from setup_wizard.errors import Busy, MachineBlocks
+from setup_wizard.world import Report, World, make_private, silent
+
+BYTES_UNPACKED = 5  # times those of the archive; measured 4 to 5
+FILES_PER_MEGABYTE = 200  # of the archive, folders and our own notes included
+FILES_LINKED = 25  # inodes that a package takes when its files are in the cache already
+
+Standing = Literal["absent", "complete", "changed", "unfinished", "incomplete", "environment", "foreign"]
+
+
+class Solution(msgspec.Struct, frozen=True):
+    """The packages that an environment will hold, and about what they will take on disk."""
+
+    packages: tuple[Package, ...]
+
+    @property
+    def to_download(self) -> tuple[Package, ...]:
+        return tuple(p for p in self.packages if not p.cached)
+
+    @property
+    def bytes_on_disk(self) -> int:
+        return sum(p.size for p in self.to_download) * BYTES_UNPACKED
+
+    @property
+    def files(self) -> int:
+        new = sum(p.size for p in self.to_download) * FILES_PER_MEGABYTE // 1_000_000
+        return new + len(self.packages) * FILES_LINKED
+
+
+def standing(world: World, prefix: Path, spec: EnvSpec) -> Standing:
+    """How the machine stands to the environment; quick, changes nothing.
+
+    «incomplete» is ours, and packages of it are gone; «environment» and «foreign» are not ours.
+    """
+    if not os.path.lexists(prefix) or _is_empty(prefix):
+        return "absent"
+    note = contents.whole(prefix)
+    if note and note.spec == digest(spec):
+        return "incomplete" if contents.missing(prefix, note) else "complete"
+    if trees.is_open(world, prefix):
+        return "unfinished"
+    if trees.is_sealed(world, prefix):
+        return "changed"
+    return "environment" if contents.is_environment(prefix) else "foreign"
+
+
+def solve(world: World, prefix: Path, spec: EnvSpec, report: Report = silent) -> Solution:
+    """What would be installed; asks the channels, and changes nothing on the account.
+
+    Raises PackagesQuarrel, BadInput or NetworkTrouble.
+    """
+    with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
+        pkgs = packages.folder(world, prefix)
+        request = Request(spec.urls, spec.dependencies, repodata=tmp, packages=str(pkgs))
+        return Solution(ask(world, request, spec, report).packages)
+
+
+def create(
+    world: World, prefix: Path, spec: EnvSpec, report: Report = silent, *, repair: bool = False
+) -> int:
+    """Make the environment as the spec asks, or change ours into it; nothing to do when it is so already.
+
+    Gives the moment (ns) since when a change in it is somebody else's. `repair` looks through its files as
+    well, and installs damaged packages anew. Safe to run again after a crash. Raises PackagesQuarrel,
+    NetworkTrouble, MachineBlocks, CommandFailed (pip), Busy.
+    """
+    prefix = Path(os.path.abspath(prefix))  # a relative one would end in every file of the environment
+    with _alone(world, prefix):
+        where = standing(world, prefix, spec)
+        if where in ("environment", "foreign"):
+            raise not_ours(prefix, where)
+        if where != "complete" or repair:
+            with packages.in_use(packages.folder(world, prefix)) as pkgs:
+                work = Work(world, prefix, spec, report, pkgs)
+                make(work) if where == "absent" else change(work)
+                finish(work)
+        registry.register(world, prefix)
+        return (prefix / contents.WHOLE).stat().st_mtime_ns
+
+
+def clear(prefix: Path) -> None:
+    """Remove what an interrupted run left beside the environment, and the package cache there."""
+    remove_building(prefix)
+    packages.remove_beside(prefix)
+
+
+def not_ours(prefix: Path, where: Standing) -> MachineBlocks:
+    """The error for a place that is taken."""
+    if where == "environment":
+        return MachineBlocks(
+            f"{prefix} is a conda environment that was not made by this setup, so it stays as it is.",
+            fix="Choose another name (-n NAME), or remove it yourself: conda env remove -p " + str(prefix),
+        )
+    return MachineBlocks(
+        f"{prefix} exists already and holds other files, so nothing is put there.",
+        fix=f"Choose another place (-n NAME or -p PREFIX), or move it away: mv {prefix} {prefix}.old",
+    )
+
+
+@contextmanager
+def _alone(world: World, prefix: Path) -> Iterator[None]:
+    """Hold the environment; raises Busy when another process does. The lock goes when we do."""
+    make_private(world.state)
+    name = hashlib.sha256(str(prefix).encode()).hexdigest()[:16]
+    lock = world.state / f"environment-{name}.lock"
+    with lock.open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(
+                f"Another run is just making {prefix}.", fix="Wait until it has ended, then run again."
+            ) from None
+        except OSError:
+            pass  # a file system without locks: the lock of the whole run must do
+        yield
+
+
+def _is_empty(prefix: Path) -> bool:
+    try:
+        return not any(os.scandir(prefix))
+    except OSError:
+        return False

@@ -1,0 +1,63 @@
+"""conda-meta/history: what conda reads for `list --revisions` and `env export --from-history`.
+
+rattler leaves it empty. Here it is written as conda does, each time from what it says already: after a crash
+the next run adds what is missing.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from setup_wizard import __version__, files
+from setup_wizard.conda.contents import records
+
+
+def update(prefix: Path, asked: Sequence[str], now: float) -> None:
+    """Write down how the packages differ from what the history says, and what was asked for."""
+    path = prefix / "conda-meta" / "history"
+    text = files.read_text(path)
+    was, is_now = _packages(text), {record.dist for record in records(prefix)}
+    before = _asked(text)
+    gone = sorted(name for name in before if name not in {_name(a) for a in asked})
+    if was == is_now and not gone and list(before.values()) == list(asked):
+        return
+    lines = [
+        time.strftime("==> %Y-%m-%d %H:%M:%S <==", time.localtime(now)),
+        f"# cmd: hpc-jupyter-setup env create -p {prefix}",
+        f"# hpc-jupyter-setup version: {__version__}",
+        *(f"-{dist}" for dist in sorted(was - is_now)),
+        *(f"+{dist}" for dist in sorted(is_now - was)),
+        *([f"# remove specs: {gone!r}"] if gone else []),
+        f"# update specs: {list(asked)!r}",
+    ]
+    files.write_text(path, text + "\n".join(lines) + "\n")
+
+
+def _packages(text: str) -> set[str]:
+    """The packages after the last entry."""
+    there: set[str] = set()
+    for line in text.splitlines():
+        if line.startswith("+"):
+            there.add(line[1:])
+        elif line.startswith("-"):
+            there.discard(line[1:])
+    return there
+
+
+def _asked(text: str) -> dict[str, str]:
+    """What was asked for after the last entry, by package."""
+    asked: dict[str, str] = {}
+    for what, listed in re.findall(r"^# (update|remove|install) specs: (\[.*\])$", text, re.MULTILINE):
+        for spec in ast.literal_eval(listed):
+            asked.pop(_name(spec), None)
+            if what != "remove":
+                asked[_name(spec)] = spec
+    return asked
+
+
+def _name(spec: str) -> str:
+    return re.split(r"[\s=<>!~\[]", spec.rpartition("::")[2], maxsplit=1)[0].lower()

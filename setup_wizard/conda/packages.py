@@ -1,0 +1,103 @@
+"""The package cache: where it is, who uses it, what is left over in it, and whether somebody edited it.
+
+Packages are unpacked there once and hard-linked into each environment, so that a second environment costs
+next to nothing. A link needs both on one file system; and an edit in place reaches every environment.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the engine starts sooner without
+    from setup_wizard.world import World
+
+BESIDE = ".hpc-jupyter-setup-pkgs"
+
+
+def folder(world: World, prefix: Path) -> Path:
+    """The package cache for an environment: ours, or one beside it when it is on another file system."""
+    ours = world.cache / "pkgs"
+    return ours if _device(ours) == _device(prefix) else prefix.parent / BESIDE
+
+
+@contextmanager
+def in_use(pkgs: Path) -> Iterator[Path]:
+    """Hold the cache while packages are put into it; what crashed runs left there is removed first."""
+    try:
+        pkgs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (pkgs / ".lock").open("a")
+    except OSError as e:
+        from setup_wizard.files import cannot_write
+
+        raise cannot_write(pkgs, e) from e
+    with lock:
+        if _locked(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB):
+            _remove_leftovers(pkgs)
+        _locked(lock.fileno(), fcntl.LOCK_SH)
+        yield pkgs
+
+
+def remove_beside(prefix: Path) -> None:
+    """Remove a cache beside the environments; they keep their files."""
+    shutil.rmtree(prefix.parent / BESIDE, ignore_errors=True)
+
+
+def edited(pkgs: Path) -> set[str]:
+    """Unpacked packages in which a file was changed after it was unpacked.
+
+    Archives bring the times of their files with them, so whatever is younger than the package's lock was
+    written by somebody else: through a hard link, most likely.
+    """
+    found = set()
+    for entry in _entries(pkgs):
+        with suppress(OSError):
+            unpacked = os.stat(entry.path + ".lock").st_mtime_ns
+            if entry.is_dir(follow_symlinks=False) and _has_younger(entry.path, unpacked):
+                found.add(entry.name)
+    return found
+
+
+def _has_younger(folder: str, than_ns: int) -> bool:
+    stack = [folder]
+    while stack:
+        with os.scandir(stack.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append(entry.path)
+                elif entry.stat(follow_symlinks=False).st_mtime_ns > than_ns:
+                    return True
+    return False
+
+
+def _remove_leftovers(pkgs: Path) -> None:
+    """A killed download leaves a folder whose name starts with a dot; nobody else would remove it."""
+    for entry in _entries(pkgs):
+        if entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _entries(pkgs: Path) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(pkgs))
+    except OSError:
+        return []
+
+
+def _locked(fd: int, how: int) -> bool:
+    try:
+        fcntl.flock(fd, how)
+    except OSError:
+        return False  # somebody is at work in it, or the file system has no locks
+    return True
+
+
+def _device(path: Path) -> int:
+    while not path.exists():
+        path = path.parent
+    return path.stat().st_dev

@@ -1,0 +1,71 @@
+"""What pip installs into an environment: the `pip:` section of its file."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from setup_wizard.conda.contents import records
+from setup_wizard.conda.spec import EnvSpec
+from setup_wizard.errors import CommandFailed
+from setup_wizard.world import Progress, Report, World
+
+
+def pip_digest(spec: EnvSpec, prefix: Path) -> str:
+    """What pip should install and for which Python, as one SHA-256; "" for nothing."""
+    if not spec.pip:
+        return ""
+    python = [r.stem for r in records(prefix) if r.name == "python"]
+    return hashlib.sha256(msgspec.json.encode([spec.pip, python])).hexdigest()
+
+
+def pip_install(world: World, prefix: Path, spec: EnvSpec, report: Report) -> None:
+    """Let the environment's own uv or pip install the pip section. Raises CommandFailed."""
+    folder = spec.source.parent if spec.source else world.home
+    report(Progress(f"Install {len(spec.pip)} packages with pip"))
+    with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
+        wanted = Path(tmp, "requirements.txt")
+        wanted.write_text("".join(_line(line, folder) + "\n" for line in spec.pip), "utf-8")
+        output = world.run(
+            [*_installer(prefix), "-r", wanted],
+            on_line=lambda line: report(Progress(line)),
+            env=_pip_env(world, prefix),
+            cwd=folder,
+        )
+    if output.code:
+        said = "\n".join((output.err.strip() or output.out.strip()).splitlines()[-6:])
+        raise CommandFailed(
+            f"{spec.source or 'The environment'}: pip could not install what is listed below «pip:».\n{said}",
+            fix="Correct the list and run again; the conda packages are in place and stay.",
+        )
+
+
+def _installer(prefix: Path) -> list[str]:
+    python = str(prefix / "bin" / "python")
+    uv = prefix / "bin" / "uv"
+    if uv.exists():
+        return [str(uv), "pip", "install", "--python", python]
+    return [python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--no-compile"]
+
+
+def _pip_env(world: World, prefix: Path) -> dict[str, str]:
+    """Caches lie in ours, so that they go when we go."""
+    return world.clean_env(
+        PIP_CACHE_DIR=str(world.cache / "pip"),
+        UV_CACHE_DIR=str(world.cache / "uv"),
+        PATH=f"{prefix}/bin:{world.env.get('PATH', '/usr/bin:/bin')}",
+        PIP_REQUIRE_VIRTUALENV="0",
+        PIP_USER="0",
+    )
+
+
+def _line(line: str, folder: Path) -> str:
+    """A line of the section; other lists that it names are relative to the environment's file."""
+    for option in ("-r", "-c", "--requirement", "--constraint"):
+        name = line.removeprefix(f"{option} ").strip()
+        if line.startswith(f"{option} ") and "://" not in name:
+            return f"{option} {folder / name}"
+    return line

@@ -1,0 +1,119 @@
+"""What we and the engine say to each other: one request in, events out, as lines of JSON.
+
+The engine is a process of its own, since rattler cannot be stopped once it works and may crash when an
+interpreter ends. So nothing of rattler's is in these words.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal[
+    "spec",  # a dependency that cannot be read
+    "missing",  # no package has this name
+    "version",  # the package is there, but not in such a version
+    "machine",  # needs a GPU, a newer C library …
+    "conflict",  # each can be had, but not together
+    "channel",  # the channel, or a package of it, is not there
+    "forbidden",  # the server wants to know who we are
+    "unreachable",  # nobody answers
+    "server",  # the server answers that it cannot (5xx, 429)
+    "garbled",  # the answer is not what it should be: a login page, perhaps
+    "broken",  # the answer ended too early
+    "hash",  # a package is not the one that the channel promised
+    "disk",  # no space, no right, read-only
+    "bug",  # anything else
+]
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What the engine should do: solve, and where a `prefix` is given, install into it.
+
+    The files are put into `target`; where that differs from `prefix`, the folder is to be renamed later, and
+    link scripts are left to whoever renames it. `keep` are installed packages that somebody else added,
+    `reinstall` those whose files are damaged, `suspect` those that were edited in the package cache as well.
+    """
+
+    channels: tuple[str, ...]
+    dependencies: tuple[str, ...]
+    repodata: str
+    packages: str
+    prefix: str = ""
+    target: str = ""
+    keep: tuple[str, ...] = ()
+    reinstall: tuple[str, ...] = ()
+    suspect: tuple[str, ...] = ()
+
+
+class Package(msgspec.Struct, frozen=True):
+    """A package that the solution holds; `cached` says that it need not be downloaded."""
+
+    name: str
+    version: str
+    build: str
+    url: str
+    size: int
+    sha256: str
+    depends: tuple[str, ...] = ()
+    cached: bool = False
+
+
+class Moved(msgspec.Struct, frozen=True, tag="moved"):
+    """Progress: `done` of `total` in `unit`."""
+
+    title: str
+    done: int
+    total: int
+    unit: str = ""
+
+
+class Beat(msgspec.Struct, frozen=True, tag="beat"):
+    """The engine lives. `waiting`: for a server; `bytes`: what has come from servers so far."""
+
+    bytes: int
+    waiting: bool
+
+
+class Warned(msgspec.Struct, frozen=True, tag="warned"):
+    """Something went wrong that does not stop us."""
+
+    text: str
+
+
+class Solved(msgspec.Struct, frozen=True, tag="solved"):
+    """The solution."""
+
+    packages: tuple[Package, ...]
+
+
+class Installed(msgspec.Struct, frozen=True, tag="installed"):
+    """The solution is in the target; downloading and linking took so many `seconds`."""
+
+    seconds: float
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """Why it could not be done.
+
+    `package` is the dependency as it was asked for, or the file; `near` what there is instead. `url` is what
+    was asked; of a version, the channel that has it but comes too late to count.
+    """
+
+    kind: Kind
+    message: str = ""
+    package: str = ""
+    near: tuple[str, ...] = ()
+    url: str = ""
+
+
+Event = Moved | Beat | Warned | Solved | Installed | Failed
+
+PULSE = 0.5  # seconds between two beats
+
+
+def event(line: str) -> Event:
+    """An event from its line."""
+    heard: Event = msgspec.json.decode(line, type=Event)
+    return heard

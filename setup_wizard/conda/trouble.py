@@ -1,0 +1,185 @@
+"""What the engine could not do, in the user's words and with the way out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from setup_wizard.conda.spec import EnvSpec, shown
+from setup_wizard.conda.talk import Failed
+from setup_wizard.errors import (
+    BadInput,
+    CommandFailed,
+    MachineBlocks,
+    NetworkTrouble,
+    PackagesQuarrel,
+    SetupError,
+)
+
+_MANY = 8  # versions to show
+_AGAIN = "Run again in a while: what was downloaded is kept. Or use a mirror: --mirror URL"
+
+
+def error_of(failed: Failed, spec: EnvSpec) -> SetupError:
+    """The error for what the engine said."""
+    return _ERRORS[failed.kind](failed, spec)
+
+
+def _name(dependency: str) -> str:
+    return re.split(r"[\s=<>!~\[]", dependency.rpartition("::")[2], maxsplit=1)[0]
+
+
+def _channels(spec: EnvSpec) -> str:
+    return " or ".join(shown(channel) for channel in spec.channels)
+
+
+def _what(failed: Failed, spec: EnvSpec) -> str:
+    """What was asked for, as exactly as is known."""
+    return failed.url or failed.package or _channels(spec)
+
+
+def _file(spec: EnvSpec) -> str:
+    return f" in {spec.source}" if spec.source else ""
+
+
+def _unreadable(failed: Failed, spec: EnvSpec) -> SetupError:
+    return BadInput(
+        f"{spec.at(failed.package)}«{failed.package}» is no package specification: {failed.message}.",
+        fix="Write a name and, where needed, a version: numpy, numpy=2.1, «numpy >=2,<3».",
+    )
+
+
+def _missing(failed: Failed, spec: EnvSpec) -> SetupError:
+    name = _name(failed.package)
+    hint = f" Did you mean {' or '.join(failed.near)}?" if failed.near else ""
+    return PackagesQuarrel(
+        f"{spec.at(failed.package)}there is no package «{name}» in {_channels(spec)}.{hint}",
+        fix=f"Correct the name{_file(spec)}, or add the channel that has it. "
+        f"What only PyPI has goes below «pip:».",
+    )
+
+
+def _version(failed: Failed, spec: EnvSpec) -> SetupError:
+    name, many = _name(failed.package), len(failed.near)
+    there = ", ".join(failed.near[:_MANY]) + (f" and {many - _MANY} older" if many > _MANY else "")
+    problem = f"{spec.at(failed.package)}«{failed.package}» does not exist. There is {name} {there}."
+    if failed.url:
+        later = shown(failed.url).rstrip("/")
+        return PackagesQuarrel(
+            f"{problem} {later} has what you ask for, but the first channel that knows {name} counts.",
+            fix=f"Put {later} first among the channels{_file(spec)}.",
+        )
+    return PackagesQuarrel(
+        problem, fix=f"Ask for one that exists{_file(spec)}, for example: {name}={failed.near[0]}"
+    )
+
+
+def _machine(failed: Failed, spec: EnvSpec) -> SetupError:
+    needed = failed.package
+    if needed.startswith("__cuda"):
+        version = re.sub(r"[^\d.]", "", needed.partition(" ")[2].split(",")[0]) or "12"
+        return PackagesQuarrel(
+            f"The packages need a GPU ({needed}), and this machine shows none.\n{failed.message}",
+            fix=f"If the jobs run where there is one, say so, then run again: "
+            f"export CONDA_OVERRIDE_CUDA={version}",
+        )
+    return PackagesQuarrel(
+        f"The packages need something that this machine has not: {needed}.\n{failed.message}",
+        fix=f"Ask for older versions of these packages{_file(spec)}.",
+    )
+
+
+def _conflict(failed: Failed, spec: EnvSpec) -> SetupError:
+    named = [
+        d
+        for d in spec.dependencies
+        if re.search(rf"(?<![\w.-]){re.escape(_name(d))}(?![\w.-])", failed.message)
+    ]
+    listed = "".join(f"\n  {spec.at(d)}{d}" for d in named)
+    return PackagesQuarrel(
+        f"These packages cannot be had together:{listed}\n{failed.message}",
+        fix=f"Loosen or remove one of the versions{_file(spec)}.",
+    )
+
+
+def _channel(failed: Failed, spec: EnvSpec) -> SetupError:
+    if failed.package:
+        return NetworkTrouble(
+            f"{_what(failed, spec)} is not there, although the channel lists it.",
+            fix=f"The channel, or the mirror, is just being changed, or out of date. {_AGAIN}",
+        )
+    return NetworkTrouble(
+        f"There is no conda channel at {_what(failed, spec)}: {failed.message}",
+        fix=f"Check the names of the channels{_file(spec)}, and --mirror.",
+    )
+
+
+def _forbidden(failed: Failed, spec: EnvSpec) -> SetupError:
+    return NetworkTrouble(
+        f"{_what(failed, spec)} is not for everybody: {failed.message}",
+        fix="Give the name and password that it or the proxy wants, or use another channel or --mirror URL.",
+    )
+
+
+def _unreachable(failed: Failed, spec: EnvSpec) -> SetupError:
+    return NetworkTrouble(
+        f"{_what(failed, spec)} could not be reached: {failed.message}",
+        fix="Check the network and the proxy (https_proxy), or use a mirror: --mirror URL. Then run again.",
+    )
+
+
+def _server(failed: Failed, spec: EnvSpec) -> SetupError:
+    return NetworkTrouble(f"{_what(failed, spec)} answered with an error: {failed.message}", fix=_AGAIN)
+
+
+def _garbled(failed: Failed, spec: EnvSpec) -> SetupError:
+    return NetworkTrouble(
+        f"{_what(failed, spec)} is not what a conda channel has: {failed.message}. "
+        "Perhaps it was a login page of the network.",
+        fix="Open any page in a browser on this network and log in; or use another network, or --mirror URL.",
+    )
+
+
+def _broken(failed: Failed, spec: EnvSpec) -> SetupError:
+    what = _what(failed, spec)
+    return NetworkTrouble(f"{what} ended before it was complete: {failed.message}", fix=_AGAIN)
+
+
+def _hash(failed: Failed, spec: EnvSpec) -> SetupError:
+    what = _what(failed, spec)
+    return NetworkTrouble(
+        f"{what} is not the file that the channel promises, and was not used: {failed.message}",
+        fix="Run again; if it stays so, the server or something on the way changes it: use another mirror.",
+    )
+
+
+def _disk(failed: Failed, spec: EnvSpec) -> SetupError:
+    return MachineBlocks(
+        f"A file could not be written: {failed.message}",
+        fix="See what is free (df -h; df -i; quota -s), make room or choose another place, then run again.",
+    )
+
+
+def _bug(failed: Failed, spec: EnvSpec) -> SetupError:
+    return CommandFailed(
+        f"The engine that installs packages failed: {failed.message}",
+        fix="Run again; if it stays so, report it with this message.",
+    )
+
+
+_ERRORS: dict[str, Callable[[Failed, EnvSpec], SetupError]] = {
+    "spec": _unreadable,
+    "missing": _missing,
+    "version": _version,
+    "machine": _machine,
+    "conflict": _conflict,
+    "channel": _channel,
+    "forbidden": _forbidden,
+    "unreachable": _unreachable,
+    "server": _server,
+    "garbled": _garbled,
+    "broken": _broken,
+    "hash": _hash,
+    "disk": _disk,
+    "bug": _bug,
+}

@@ -1,0 +1,84 @@
+"""A conda environment, as a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from setup_wizard import files, trees
+from setup_wizard.conda import contents, environment, registry
+from setup_wizard.conda import prefix as prefixes
+from setup_wizard.conda.spec import EnvSpec, shown
+from setup_wizard.step import Before, Blocked, Done, Download, Forecast, State, Todo
+from setup_wizard.world import Report, World
+
+
+class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
+    """The environment `name` at `prefix`, holding what `spec` asks for."""
+
+    name: str
+    prefix: Path
+    spec: EnvSpec
+
+    @property
+    def title(self) -> str:
+        return f"Make the environment {self.name} in {self.prefix}"
+
+    @property
+    def key(self) -> str:
+        return f"conda_env:{self.prefix}"
+
+    def check(self, world: World) -> State:
+        where = environment.standing(world, self.prefix, self.spec)
+        if where == "complete" and not trees.is_open(world, self.prefix):
+            return Done(self._found())
+        if where in ("environment", "foreign"):
+            trouble = environment.not_ours(self.prefix, where)
+            return Blocked(trouble.problem, trouble.fix)
+        if where == "absent" and (bad := prefixes.trouble(world, self.prefix)):
+            return Blocked(bad.problem, bad.fix)
+        return Todo(self._preview(where), trees.before(self.prefix, registry.path(world)))
+
+    def forecast(self, world: World, report: Report) -> Forecast:
+        """The solution: each package with size and hash; bytes and files on disk are estimates."""
+        solution = environment.solve(world, self.prefix, self.spec, report)
+        downloads = [
+            Download(p.url.rpartition("/")[2], shown(p.url), p.size, p.sha256) for p in solution.to_download
+        ]
+        return Forecast(tuple(downloads), solution.bytes_on_disk, solution.files, self.prefix)
+
+    def apply(self, world: World, report: Report) -> None:
+        where = environment.standing(world, self.prefix, self.spec)
+        if where in ("environment", "foreign"):
+            raise environment.not_ours(self.prefix, where)
+        trees.open_tree(world, self.prefix)
+        moment = environment.create(world, self.prefix, self.spec, report)
+        # What pip installs is known only by looking; all else the packages tell.
+        paths = None if self.spec.pip else contents.own_paths(self.prefix)
+        trees.seal_tree(world, self.prefix, paths, at_ns=moment)
+
+    def undo(self, before: Before, world: World) -> Sequence[Path]:
+        assert isinstance(before, trees.NoTree)
+        environment.clear(self.prefix)
+        if not (trees.is_open(world, self.prefix) or trees.is_sealed(world, self.prefix)):
+            files.remove_absent(before.absent)
+            return []
+        registry.unregister(world, self.prefix)
+        return trees.take_back(world, before)
+
+    def _found(self) -> str:
+        note = contents.whole(self.prefix)
+        added = contents.added(self.prefix, note)
+        more = f"; added since: {', '.join(added[:5])}" if added else ""
+        return f"{self.prefix} holds {len(note.records) if note else 0} packages{more}"
+
+    def _preview(self, where: environment.Standing) -> str:
+        verbs = {"absent": "make", "changed": "change", "unfinished": "complete", "incomplete": "repair"}
+        lines = [f"{verbs.get(where, 'seal')} the conda environment {self.prefix}"]
+        lines += [f"  channel {shown(channel)}" for channel in self.spec.channels]
+        lines += [f"  {dependency}" for dependency in self.spec.dependencies]
+        lines += [f"  pip: {line}" for line in self.spec.pip]
+        lines += [f"  {name}={value}" for name, value in self.spec.variables.items()]
+        return "\n".join(lines)
