@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import resource
 import shutil
 import sys
 import threading
@@ -149,6 +150,16 @@ def test_made_up_packages_quarrel_as_real_ones_do(
     assert (said["type"], said["kind"]) == ("failed", kind)
 
 
+def test_what_is_published_anew_is_seen_at_once(tmp_path: Path) -> None:
+    """A solver that has just read the listing is told by the server when there is another one."""
+    (tmp_path / "served").mkdir()
+    with server.serve(tmp_path / "served") as url:
+        for version in ("1.0", "1.0", "2.0"):
+            write_channel(tmp_path / "served", [stub("news", version, noarch="generic")])
+            assert install(url, tmp_path / "env", f"news =={version}")["type"] == "installed"
+    assert [p.stem for p in (tmp_path / "env/conda-meta").glob("news-*.json")] == ["news-2.0-0"]
+
+
 # --- from wheels to packages ----------------------------------------------------------------------------
 
 
@@ -233,6 +244,14 @@ def test_what_a_folder_of_wheels_lacks_is_named(tmp_path: Path) -> None:
         pypi.gather(tmp_path, ["top", "absent"])
     assert "absent" in error.value.problem
     assert f"pip download --only-binary=:all: --dest {tmp_path} top absent" in error.value.fix
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"PK\x05\x06" + bytes(18)])
+def test_a_damaged_wheel_is_named(tmp_path: Path, content: bytes) -> None:
+    """A wheel that is no archive, or an empty one, is an error with its path."""
+    (tmp_path / "thing-1.0-py3-none-any.whl").write_bytes(content)
+    with pytest.raises(BadInput, match=r"thing-1.0-py3-none-any.whl is not a whole wheel"):
+        pypi.gather(tmp_path, ["thing"])
 
 
 def test_a_mirror_is_built_from_a_folder_of_wheels(tmp_path: Path, world: World) -> None:
@@ -327,11 +346,24 @@ def test_without_git_the_mirror_has_no_repositories(tmp_path: Path, world: World
     assert verify(world, made.path) == []
 
 
-def test_a_full_or_closed_place_is_said(tmp_path: Path, world: World) -> None:
+def test_a_closed_place_is_said(tmp_path: Path, world: World) -> None:
     """A folder that cannot be made is an error with its fix, not a traceback."""
     (tmp_path / "file").write_text("")
     with pytest.raises(MachineBlocks, match="could not be written"):
         build.tiny(world, tmp_path / "file/mirror")
+
+
+def test_a_full_disk_is_said_and_nothing_stays(tmp_path: Path, world: World) -> None:
+    """When the space ends on the way, the error says where, and the half-made mirror is gone."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        with pytest.raises(MachineBlocks, match="mirror could not be written") as error:
+            build.tiny(world, tmp_path / "mirror")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "df -h" in error.value.fix
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".mirror.lock", "home"]
 
 
 # --- damage is seen -------------------------------------------------------------------------------------

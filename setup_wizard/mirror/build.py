@@ -21,7 +21,7 @@ from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
-from setup_wizard.errors import BadInput
+from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.files import cannot_write
 from setup_wizard.mirror import packages as conda
 from setup_wizard.mirror import pypi
@@ -74,7 +74,8 @@ def build(
     """
 
     def gather() -> Sequence[Make]:
-        place = wheels or pypi.download(world, folder.parent / "wheels", packages, report)
+        kept = folder.with_name(f".{folder.name}.wheels")
+        place = wheels or pypi.download(world, kept, packages, report)
         return _makes(pypi.gather(place, packages))
 
     given = sorted(f"{p.name} {p.stat().st_size}" for p in wheels.glob("*.whl")) if wheels else []
@@ -125,10 +126,18 @@ def _kept_or_made(world: World, folder: Path, recipe: Recipe, report: Report) ->
             about = _make(world, beside, recipe, report)
             _swap(beside, folder)
         except OSError as e:
-            raise cannot_write(folder, e) from e
+            raise _trouble(folder, e) from e
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     return Mirror(folder, about)
+
+
+def _trouble(folder: Path, e: OSError) -> MachineBlocks:
+    """What stopped the work: the mirror could not be written, or something else not be read."""
+    path = Path(os.fsdecode(e.filename)) if isinstance(e.filename, str | bytes) else folder
+    if path.is_relative_to(folder.parent):
+        return cannot_write(folder, e)
+    return MachineBlocks(f"{path} could not be read: {e.strerror}.", fix=f"See who may read it: ls -l {path}")
 
 
 def _require_ours(folder: Path) -> None:

@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import Specifier, SpecifierSet
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from setup_wizard.errors import BadInput
 from setup_wizard.mirror.archive import PLACEHOLDER, File
 from setup_wizard.mirror.names import conda_name
 from setup_wizard.mirror.packages import Package
@@ -57,12 +58,19 @@ class Wheel:
     @cached_property
     def _notes(self) -> tuple[str, str, str]:
         """The name of its folder of notes, and the METADATA and entry_points.txt in it."""
-        with zipfile.ZipFile(self.path) as z:
-            names = set(z.namelist())
-            metadata = next(n for n in sorted(names) if n.endswith(".dist-info/METADATA"))
-            folder = metadata.partition("/")[0]
-            points = f"{folder}/entry_points.txt"
-            texts = [z.read(n).decode("utf-8", "replace") if n in names else "" for n in (metadata, points)]
+        try:
+            with zipfile.ZipFile(self.path) as z:
+                names = set(z.namelist())
+                metadata = min(n for n in names if n.endswith(".dist-info/METADATA"))
+                folder = metadata.partition("/")[0]
+                points = f"{folder}/entry_points.txt"
+                texts = [
+                    z.read(n).decode("utf-8", "replace") if n in names else "" for n in (metadata, points)
+                ]
+        except (zipfile.BadZipFile, ValueError) as e:
+            raise BadInput(
+                f"{self.path} is not a whole wheel: {e}.", fix=f"Fetch it again: rm {self.path}"
+            ) from e
         return folder, texts[0], texts[1]
 
     @property
