@@ -1,0 +1,254 @@
+"""A session: one Jupyter, and all that is known of it, in a folder that only the user can read.
+
+    session.json   what was asked for, who launched it, and the job's id
+    token, cookie, identity, ticket.json   the secrets; gone when the session is over
+    place.json     where it runs; the first thing that serve writes
+    address.json   where it answers; written when it does
+    end.json       how it ended; written last, when nothing of it is left running
+    heartbeat      touched while serve watches
+    serve.log, jupyter.log
+
+The folder is 0700, every file in it 0600.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from setup_wizard import files
+from setup_wizard.access import Ticket
+from setup_wizard.errors import BadInput, MachineBlocks, SetupError
+from setup_wizard.hints import did_you_mean
+from setup_wizard.schedulers import Resources
+from setup_wizard.world import World, make_private
+
+SECRETS = ("token", "cookie", "identity", "ticket.json")
+Interface = Literal["lab", "notebook"]
+
+# Short words that cannot be misheard; 40 x 40 names are enough for the sessions of one account.
+CALM = """
+able bold brave bright brisk calm clear cool deep eager early fair fast fine fond free fresh gentle
+glad golden grand green happy keen kind light lively lucky mellow merry neat noble proud quick quiet rapid
+ready silver steady warm
+"""
+OTTER = """
+badger beaver bison camel cobra condor coyote crane dolphin eagle falcon ferret finch gecko heron
+ibis iguana jaguar koala lark lemur lizard lynx magpie marten moose osprey otter owl panda pelican puffin
+raven robin salmon sparrow swan tiger toucan walrus
+"""
+
+
+class Process(msgspec.Struct, frozen=True):
+    """One process for good: its host, its id, and its birth there (ids come again, births do not)."""
+
+    host: str
+    pid: int
+    born: str
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What to start: Jupyter of the environment at `prefix`, in `folder`, and through what."""
+
+    prefix: Path
+    folder: Path
+    interface: Interface = "lab"
+    idle_minutes: float = 60
+    site: str = ""
+    scheduler: str = "local"
+    access: str = "local"
+    resources: Resources = Resources()
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where it runs: the serve process, and its folder on a disk of that node (runtime files, sockets).
+
+    `absent` are folders of the home that were not there before, and go again when they are empty.
+    """
+
+    serve: Process
+    folder: Path
+    absent: tuple[Path, ...] = ()
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where it answers: the address without a token, the node, the port there, and since when.
+
+    `version` is that of jupyter_server; `warning` is what the user should know about it.
+    """
+
+    url: str
+    host: str
+    port: int
+    since: float
+    version: str = ""
+    warning: str = ""
+
+
+class End(msgspec.Struct, frozen=True):
+    """How it ended. `how`: stopped, idle, left (from the browser), or died with a problem and its fix."""
+
+    at: float
+    how: Literal["stopped", "idle", "left", "died"]
+    problem: str = ""
+    fix: str = ""
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A session as its folder tells; `job_id` is "" until the scheduler has said it."""
+
+    id: str
+    folder: Path
+    job: Job
+    launcher: Process
+    created: float
+    job_id: str = ""
+
+
+class Damaged(msgspec.Struct, frozen=True):
+    """A folder that should hold a session and does not say which."""
+
+    id: str
+    folder: Path
+
+
+Note = Place | Address | End | Ticket
+N = TypeVar("N", Place, Address, End, Ticket)
+
+
+def home(world: World) -> Path:
+    """Where the sessions are."""
+    return world.state / "sessions"
+
+
+def reserve(world: World, job: Job, launcher: Process) -> Session:
+    """A new session with secrets of its own; nothing runs yet."""
+    try:
+        make_private(home(world))
+        folder = _new_folder(home(world))
+    except OSError as e:
+        raise files.cannot_write(home(world), e) from e
+    for name in ("token", "cookie"):
+        write_secret(folder / name, secrets.token_hex(32))
+    write_secret(folder / "identity", f"{secrets.token_hex(16)} {secrets.token_hex(32)}")
+    session = Session(folder.name, folder, job, launcher, world.now())
+    save(session)
+    return session
+
+
+def save(session: Session) -> None:
+    """Write down what is known now."""
+    _write(session.folder / "session.json", session)
+
+
+def load(folder: Path) -> Session:
+    """The session in that folder; BadInput when it is damaged or not one."""
+    try:
+        found = msgspec.json.decode((folder / "session.json").read_bytes(), type=Session, dec_hook=_decode)
+    except (OSError, msgspec.MsgspecError) as e:
+        raise BadInput(f"{folder} does not hold a session: {e}", fix=f"Remove it: rm -r {folder}") from e
+    return msgspec.structs.replace(found, folder=folder)
+
+
+def every(world: World) -> Iterator[Session | Damaged]:
+    """All sessions that have a folder, oldest first; a damaged one stops nothing."""
+    found: list[Session | Damaged] = []
+    for folder in home(world).iterdir() if home(world).is_dir() else ():
+        try:
+            found.append(load(folder))
+        except SetupError:
+            found.append(Damaged(folder.name, folder))
+    return iter(sorted(found, key=lambda s: s.created if isinstance(s, Session) else 0))
+
+
+def find(world: World, name: str) -> Session:
+    """The session whose id is `name`, or the only one that begins so; BadInput with what is near."""
+    known = {s.id: s for s in every(world) if isinstance(s, Session)}
+    near = [name] if name in known else [i for i in known if name and i.startswith(name)]
+    if len(near) == 1:
+        return known[near[0]]
+    if near:
+        raise BadInput(f"«{name}» can be {' or '.join(near)}.", fix="Give one more letter.")
+    raise BadInput(
+        f"There is no session «{name}».{did_you_mean(name, known)}",
+        fix="See which there are: hpc-jupyter-setup sessions",
+    )
+
+
+def remove(session: Session | Damaged) -> None:
+    """Forget the session: its folder goes, logs and all."""
+    shutil.rmtree(session.folder, ignore_errors=True)
+
+
+def read(folder: Path, kind: type[N]) -> N | None:
+    """The note of that kind, None when it is not there (or was torn by a full disk)."""
+    try:
+        return msgspec.json.decode(_note(folder, kind).read_bytes(), type=kind, dec_hook=_decode)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def write(folder: Path, note: Note) -> None:
+    """Write a note; a reader sees the whole of it or nothing."""
+    _write(_note(folder, type(note)), note)
+
+
+def secret(session: Session, name: str) -> str:
+    """One of the secrets; MachineBlocks when the session is over and they are gone."""
+    try:
+        return (session.folder / name).read_text()
+    except OSError as e:
+        raise MachineBlocks(
+            f"The session {session.id} has ended: its {name} is gone.",
+            fix="Start another: hpc-jupyter-setup launch",
+        ) from e
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Write what only the user may read."""
+    files.write_text(path, text, mode=0o600)
+
+
+def sign(session: Session) -> tuple[str, str]:
+    """What only the Jupyter of this session shows to everybody: the place below its address, the content."""
+    name, _, content = secret(session, "identity").partition(" ")
+    return f"static/{name}", content
+
+
+def this_process(world: World) -> Process:
+    """Ourselves."""
+    return Process(world.hostname, world.pid, world.born(world.pid))
+
+
+def forget_secrets(folder: Path) -> None:
+    """Remove the secrets; safe twice."""
+    for name in SECRETS:
+        (folder / name).unlink(missing_ok=True)
+
+
+def _new_folder(parent: Path) -> Path:
+    while True:
+        folder = parent / f"{secrets.choice(CALM.split())}-{secrets.choice(OTTER.split())}"
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        folder.chmod(0o700)  # whatever the umask took away
+        return folder
+
+
+def _note(folder: Path, kind: type[Note]) -> Path:
+    return folder / f"{kind.__name__.lower()}.json"
+
+
+def _write(path: Path, what: Session | Note) -> None:
+    files.write(path, msgspec.json.encode(what, enc_hook=str), mode=0o600)
+
+
+def _decode(kind: type, value: object) -> object:
+    return kind(value)
