@@ -1,0 +1,88 @@
+"""The session's nook: a folder on the node's own disk, for what must not lie on a network."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from setup_wizard.errors import MachineBlocks
+from setup_wizard.world import World
+
+PREFIX = "hjs-"
+LONGEST = 107  # bytes of a Unix socket's path, less the NUL
+SOCKET = len("/run/kernel-00000000-0000-0000-0000-000000000000-ipc-5")
+FAR = ("nfs", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb", "panfs", "afs", "fuse.")
+PAUSE = 0.05  # seconds between two looks whether the processes have ended
+
+
+@dataclass(frozen=True)
+class Nook:
+    """Short of path, 0700, gone with the session."""
+
+    path: Path
+
+    @property
+    def run(self) -> Path:
+        """Runtime files, connection files and sockets."""
+        return self.path / "run"
+
+    @property
+    def ipython(self) -> Path:
+        """IPython's folder with the history, a database that hangs on network file systems."""
+        return self.path / "ipython"
+
+    @property
+    def static(self) -> Path:
+        """What Jupyter serves without asking who wants it: the sign that it is ours."""
+        return self.path / "static"
+
+    @property
+    def settings(self) -> Path:
+        """Jupyter's settings file."""
+        return self.path / "settings.py"
+
+    @property
+    def mark(self) -> str:
+        """What all processes of the session have in their environment, and no other."""
+        return f"JUPYTER_RUNTIME_DIR={self.run}"
+
+
+def make(world: World) -> Nook:
+    """A new nook; MachineBlocks when there is no place for one."""
+    tried = []
+    for base in dict.fromkeys([world.env.get("TMPDIR") or "/tmp", "/tmp", "/dev/shm", "/var/tmp"]):
+        if len(f"{base}/{PREFIX}12345678".encode()) + SOCKET > LONGEST:
+            tried.append(f"{base}: too long a path for a socket")
+        elif not Path(base).is_dir() or world.disk(Path(base)).kind.startswith(FAR):
+            tried.append(f"{base}: not a folder on a disk of this node")
+        else:
+            try:
+                return _furnish(Nook(Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))))
+            except OSError as e:
+                tried.append(f"{base}: {e.strerror}")
+    raise MachineBlocks(
+        "There is no place on this node for Jupyter's sockets and databases. " + "; ".join(tried) + ".",
+        fix="Make room in /tmp (df -h /tmp; df -i /tmp), or name another place: export TMPDIR=/short/path",
+    )
+
+
+def _furnish(nook: Nook) -> Nook:
+    nook.run.mkdir(0o700)
+    nook.static.mkdir(0o700)
+    return nook
+
+
+def leave(world: World, nook: Nook, patience: float) -> None:
+    """End whatever of the session still runs here, with `patience` in seconds, and remove the nook."""
+    deadline = world.now() + patience
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid, born in world.marked(nook.mark):
+            world.signal(pid, born, number)
+        while world.marked(nook.mark) and world.now() < deadline:
+            world.sleep(PAUSE)
+        deadline = world.now() + patience
+    if nook.path.name.startswith(PREFIX):
+        shutil.rmtree(nook.path, ignore_errors=True)
