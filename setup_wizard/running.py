@@ -1,0 +1,185 @@
+"""What runs: list the sessions, stop them, and clear away after those that died hard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from setup_wizard import access, files, schedulers, session
+from setup_wizard.errors import Busy, MachineBlocks, SetupError
+from setup_wizard.jupyter import nook
+from setup_wizard.jupyter.start import PAGES
+from setup_wizard.schedulers import Gone, JobState, Unknown, Waiting
+from setup_wizard.session import Address, Damaged, End, Place, Session
+from setup_wizard.world import World
+
+LOOK = 0.1  # seconds between two looks whether a session has ended
+STOP = 25.0  # seconds for a session to end when asked, before it is ended
+TOO_OLD = 3600.0  # seconds after which a launch on another machine, which we cannot see, is over
+KEEP = 30 * 86400.0  # seconds that the logs of an ended session are kept
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A session as it stands. `detail` says why it waits or how it ended, `fix` what to do about it.
+
+    `url` has the token in it; it and `node` are "" when there is none (any more).
+    """
+
+    id: str
+    state: Literal["waiting", "starting", "ready", "unknown", "ended", "died", "damaged"]
+    folder: Path
+    environment: str = ""
+    interface: str = ""
+    started: float = 0
+    node: str = ""
+    url: str = ""
+    detail: str = ""
+    fix: str = ""
+    warning: str = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has, or may have, something running."""
+        return self.state in ("waiting", "starting", "ready", "unknown")
+
+
+def url_of(mine: Session, address: Address) -> str:
+    """The whole URL for the browser, token and all."""
+    return f"{address.url}{PAGES[mine.job.interface]}?token={session.secret(mine, 'token')}"
+
+
+def sessions(world: World) -> list[Row]:
+    """All sessions, oldest first. One that died hard is cleared away and says so."""
+    known = list(session.every(world))
+    open_ones = [s for s in known if isinstance(s, Session) and not session.read(s.folder, End)]
+    now = states(world, open_ones)
+    return [_row(world, s, now.get(s.id)) for s in known]
+
+
+def states(world: World, which: Iterable[Session]) -> dict[str, JobState]:
+    """How the jobs are, with one question to each scheduler."""
+    found: dict[str, JobState] = {}
+    asked: dict[str, list[Session]] = {}
+    for s in which:
+        if s.job_id:
+            asked.setdefault(s.job.scheduler, []).append(s)
+        else:
+            found[s.id] = _unsubmitted(world, s)
+    for name, group in asked.items():
+        scheduler = schedulers.find(name)
+        output = world.run(scheduler.status([s.job_id for s in group]), timeout=30)
+        found.update((s.id, scheduler.state(output, s.job_id)) for s in group)
+    return found
+
+
+def _unsubmitted(world: World, s: Session) -> JobState:
+    """A session without a job: either its launch is at that very point, or it was interrupted there."""
+    by = s.launcher
+    if by.host != world.hostname:
+        old = world.now() - s.created > TOO_OLD
+        return Gone(f"its launch on {by.host} did not get so far") if old else Unknown(f"see on {by.host}")
+    if world.born(by.pid) == by.born:
+        return Waiting("its launch is at work")
+    return Gone("its launch was interrupted before the job was started")
+
+
+def _row(world: World, s: Session | Damaged, state: JobState | None) -> Row:
+    if isinstance(s, Damaged):
+        return Row(s.id, "damaged", s.folder, detail="it cannot be read", fix=f"rm -r {s.folder}")
+    end = session.read(s.folder, End)
+    if not end and isinstance(state, Gone):
+        end = bury(world, s, state.reason)
+    row = Row(s.id, "unknown", s.folder, str(s.job.prefix), s.job.interface, s.created)
+    change = msgspec.structs.replace
+    if end:
+        return change(
+            row, state="died" if end.how == "died" else "ended", detail=end.problem or end.how, fix=end.fix
+        )
+    if isinstance(state, Waiting | Unknown):
+        return change(row, state="waiting" if isinstance(state, Waiting) else "unknown", detail=state.reason)
+    address = session.read(s.folder, Address)
+    if not address:
+        return change(row, state="starting")
+    return change(row, state="ready", node=address.host, url=url_of(s, address), warning=address.warning)
+
+
+def bury(world: World, s: Session, reason: str, how: Literal["stopped", "died"] = "died") -> End:
+    """Clear away what a session left that could not do so itself; how it ended is written last."""
+    if end := session.read(s.folder, End):
+        return end  # it could, in the meantime
+    place = session.read(s.folder, Place)
+    if place and place.serve.host == world.hostname:
+        nook.leave(world, nook.Nook(place.folder), patience=5.0)
+        files.remove_absent(place.absent)
+    if ticket := session.read(s.folder, access.Ticket):
+        access.find(s.job.access).release(world, ticket)
+    session.forget_secrets(s.folder)
+    problem = f"The session was ended from outside: {reason}." if how == "died" else ""
+    fix = "Most often memory ran out (free -h), or somebody ended it. Launch again." if problem else ""
+    end = End(world.now(), how, problem, fix)
+    session.write(s.folder, end)
+    return end
+
+
+def stop(world: World, s: Session) -> bool:
+    """End a session, and with it its kernels; False when it was over already.
+
+    Raises MachineBlocks when it cannot be known from here whether it runs, Busy when it is being launched.
+    """
+    if session.read(s.folder, End):
+        return False
+    state = states(world, [s])[s.id]
+    if isinstance(state, Gone):
+        bury(world, s, state.reason)
+        return False
+    if isinstance(state, Unknown):
+        raise MachineBlocks(
+            f"Whether {s.id} still runs is not known: {state.reason}.", fix="Try again there."
+        )
+    if not s.job_id:
+        raise Busy(f"{s.id} is being launched.", fix=f"Press Ctrl-C there, or: kill {s.launcher.pid}")
+    scheduler = schedulers.find(s.job.scheduler)
+    for hard in (False, True):
+        world.run(scheduler.cancel(s.job_id, hard=hard), timeout=30)
+        if _has_ended(world, s):
+            return True
+    raise MachineBlocks(f"{s.id} does not end.", fix=f"See what its job does: {s.job_id}")
+
+
+def stop_all(world: World) -> dict[str, bool]:
+    """Stop what runs: by id, whether it was still there. Goes on past trouble, and raises it at last."""
+    done: dict[str, bool] = {}
+    trouble: SetupError | None = None
+    for row in sessions(world):
+        if row.alive:
+            try:
+                done[row.id] = stop(world, session.load(row.folder))
+            except SetupError as e:
+                trouble = e
+    if trouble:
+        raise trouble
+    return done
+
+
+def _has_ended(world: World, s: Session) -> bool:
+    """Wait until a cancelled session is over, and whatever it left is cleared away."""
+    deadline = world.now() + STOP
+    while world.now() < deadline:
+        if session.read(s.folder, End):
+            return True
+        if isinstance(states(world, [s])[s.id], Gone):
+            bury(world, s, "", how="stopped")
+            return True
+        world.sleep(LOOK)
+    return False
+
+
+def forget_old(world: World) -> None:
+    """Remove what is left of sessions that ended long ago."""
+    for s in session.every(world):
+        end = session.read(s.folder, End)
+        if end and world.now() - end.at > KEEP:
+            session.remove(s)

@@ -1,0 +1,226 @@
+"""Runs in the job: starts Jupyter, waits until it answers, watches it, and ends all of it, whatever happens.
+
+    python -m setup_wizard.serve SESSION_DIR [--detach]
+
+Signals are blocked from the first moment and taken one by one where we wait, so nothing is ever interrupted
+half-way: a signal, an exception and Jupyter's own death all lead to the same end. Should this process be
+killed so hard that it cannot act, the machine tells Jupyter to end, and the next `sessions`, `launch` or
+`stop` clears away the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from setup_wizard import access, files, session
+from setup_wizard.errors import SetupError
+from setup_wizard.jupyter import idle, nook, start, words
+from setup_wizard.jupyter.nook import Nook
+from setup_wizard.schedulers.local import job_id
+from setup_wizard.session import Address, End, Place, Session
+from setup_wizard.world import World
+
+TOLD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+SIGNALS = {*TOLD, signal.SIGCHLD}
+PR_SET_PDEATHSIG = 1
+START = 300.0  # seconds for Jupyter to answer: a cold environment on a network file system is slow
+LOOK = 0.05  # seconds between two looks whether it answers
+BEAT = 10.0  # seconds between two heartbeats, and at most between two looks whether it is idle
+FAREWELL = 12.0  # seconds for Jupyter to end its kernels and itself
+LEFT_OVER = 2.0  # seconds for what still runs then
+
+
+class _Over(Exception):
+    """The session has come to its end."""
+
+    def __init__(self, end: End) -> None:
+        super().__init__(end.how)
+        self.end = end
+
+
+class Serve:
+    """One session, from its start to its end."""
+
+    def __init__(self, world: World, mine: Session) -> None:
+        self.world, self.session, self.job = world, mine, mine.job
+        self.access = access.find(mine.job.access)
+        self.ticket = session.read(mine.folder, access.Ticket) or access.Ticket()
+        self.here = self.access.address(world)
+        self.place: Place | None = None
+        self.jupyter: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> End:
+        """Live until something ends it; then clear away, and write how it ended last of all."""
+        try:
+            end = self._live()
+        except _Over as e:
+            end = e.end
+        except SetupError as e:
+            end = End(self.world.now(), "died", e.problem, e.fix)
+        except BaseException as e:
+            self._say(traceback.format_exc())
+            log = self.session.folder / "serve.log"
+            end = End(self.world.now(), "died", f"The session broke: {e!r}", f"Read {log}")
+        self._clear_away()
+        self._say(f"{end.how}. {end.problem}")
+        if self.session.folder.is_dir():
+            session.write(self.session.folder, end)
+        return end
+
+    def _live(self) -> End:
+        """Start, answer, watch."""
+        mine = nook.make(self.world)
+        self.place = Place(session.this_process(self.world), mine.path, start.touched(self.world))
+        session.write(self.session.folder, self.place)
+        self.jupyter = self._start(mine)
+        port = self._until_it_answers(mine, self.jupyter.pid)
+        self.access.redeem(self.world, self.ticket, port)
+        start.keep_profile(self.world, mine)
+        session.write(self.session.folder, self._address(port))
+        return self._watch(mine, port)
+
+    # --- start ------------------------------------------------------------------------------------------
+
+    def _start(self, mine: Nook) -> subprocess.Popen[bytes]:
+        prefix, folder = self.job.prefix, self.session.folder
+        root = self.world.uid == 0
+        wanted = start.Wanted(self.here, self.ticket.origin, prefix, self.job.folder, folder, root)
+        session.write_secret(mine.settings, start.settings(wanted, mine))
+        place, content = session.sign(self.session)
+        session.write_secret(mine.path / place, content)
+        argv = start.command(prefix, self.job.interface, mine)
+        self._say(f"starts {' '.join(argv)}")
+        with (folder / "jupyter.log").open("ab") as log:
+            return subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=start.environment(self.world, prefix, mine),
+                cwd=mine.path,  # not the user's folder: a random.py in there is not Python's
+                start_new_session=True,
+                preexec_fn=_ends_with_us(),
+            )
+
+    def _until_it_answers(self, mine: Nook, pid: int) -> int:
+        """Its port, once what answers there shows our sign."""
+        sign = session.sign(self.session)
+        deadline = self.world.now() + START
+        while self.world.now() < deadline:
+            port = start.port(mine, pid)
+            if port and start.shows(self.world, self._base(port), sign):
+                return port
+            self._wait(LOOK)
+        problem = f"Jupyter gave no answer within {START:.0f} s."
+        raise _Over(End(self.world.now(), "died", problem, "Launch again: a second start is often faster."))
+
+    def _address(self, port: int) -> Address:
+        version = start.version(self.world, self._base(port))
+        url = self.access.route(self.ticket, self.here, port).url
+        return Address(url, self.world.hostname, port, self.world.now(), version, words.warning(version))
+
+    def _base(self, port: int) -> str:
+        return f"http://{self.here}:{port}/"
+
+    # --- watch ------------------------------------------------------------------------------------------
+
+    def _watch(self, mine: Nook, port: int) -> End:
+        """Wait until it was idle for too long; whatever else ends the session comes out of `_wait`."""
+        limit, token = self.job.idle_minutes * 60, session.secret(self.session, "token")
+        while True:
+            (self.session.folder / "heartbeat").touch()
+            if limit and idle.idle_for(self.world, self._base(port), token, mine) >= limit:
+                return End(self.world.now(), "idle", f"Nothing happened for {self.job.idle_minutes:g} min.")
+            self._wait(min(BEAT, limit / 4) if limit else BEAT)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, and raise the end when a signal asks for it or Jupyter has died."""
+        got = signal.sigtimedwait(SIGNALS, seconds)
+        told = got is not None and got.si_signo in TOLD
+        code = self.jupyter.poll() if self.jupyter else None
+        if code or (code is not None and not told):  # who is told to end may see Jupyter end well before us
+            raise _Over(self._after_death(code))
+        if told:
+            raise _Over(End(self.world.now(), "stopped"))
+
+    def _after_death(self, code: int) -> End:
+        if code == 0 and session.read(self.session.folder, Address):
+            return End(self.world.now(), "left")  # ended from the browser: File, Shut Down
+        log = files.read_text(self.session.folder / "jupyter.log")
+        return End(self.world.now(), "died", *words.death(log, code, self.job.prefix, self.job.interface))
+
+    # --- the end ----------------------------------------------------------------------------------------
+
+    def _clear_away(self) -> None:
+        """First Jupyter, then the way in, then the secrets; one that fails does not keep the others."""
+        for act in (self._end_jupyter, self._leave, self._release, self._forget):
+            try:
+                act()
+            except Exception:
+                self._say(traceback.format_exc())
+
+    def _end_jupyter(self) -> None:
+        if self.jupyter and self.jupyter.poll() is None:
+            self.jupyter.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.jupyter.wait(FAREWELL)
+
+    def _leave(self) -> None:
+        if self.place:
+            nook.leave(self.world, Nook(self.place.folder), LEFT_OVER)
+            files.remove_absent(self.place.absent)
+
+    def _release(self) -> None:
+        self.access.release(self.world, self.ticket)
+
+    def _forget(self) -> None:
+        session.forget_secrets(self.session.folder)
+
+    def _say(self, text: str) -> None:
+        with contextlib.suppress(OSError), (self.session.folder / "serve.log").open("a") as log:
+            log.write(f"{self.world.now():.2f} {text.rstrip()}\n")
+
+
+def _ends_with_us() -> Callable[[], None]:
+    libc, us = ctypes.CDLL(None), os.getpid()  # looked up before the fork: after it, little is safe
+
+    def in_the_child() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != us:
+            os._exit(1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    return in_the_child
+
+
+def main(argv: list[str]) -> int:
+    """Serve the session in the folder that `argv` names; with --detach give its id and let it go on alone."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    os.umask(0o077)
+    world, folder = World.here(), Path(argv[0])
+    try:
+        mine = session.load(folder)
+    except SetupError as e:
+        print(e.problem, file=sys.stderr)
+        return e.code
+    if "--detach" in argv:
+        if pid := world.detach(folder / "serve.log"):
+            print(job_id(world, pid))
+            return 0
+        mine = msgspec.structs.replace(mine, job_id=job_id(world, world.pid))
+        session.save(mine)
+    return 1 if Serve(world, mine).run().how == "died" else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,99 @@
+"""What the tests of sessions share: a machine, a way to ask Jupyter, and a look at what is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from setup_wizard import launch, session
+from setup_wizard.jupyter.nook import Nook
+from setup_wizard.session import Address, Job, Place, Session
+from setup_wizard.world import Ask, Reply, World
+
+
+def machine(folder: Path) -> World:
+    """A machine with an empty home in `folder` and nothing of the caller's account."""
+    home = folder / "home"
+    home.mkdir()
+    env = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG")}
+    return World(home, {**env, "HOME": str(home), "SHELL": "/bin/bash", "USER": "student"})
+
+
+def job(world: World, prefix: Path, **more: Any) -> Job:
+    """Jupyter of `prefix` in a folder of the home."""
+    folder = world.home / "work"
+    folder.mkdir(exist_ok=True)
+    return Job(prefix, folder, **more)
+
+
+def begun(world: World, wanted: Job) -> tuple[Session, Address]:
+    """A session that answers, without the proof."""
+    mine = launch._submit(world, wanted)
+    return mine, launch.follow(world, mine)
+
+
+def ask(
+    world: World, mine: Session, path: str, method: str = "GET", body: bytes = b"", **headers: str
+) -> Reply:
+    """What Jupyter answers to somebody who has the token."""
+    address = session.read(mine.folder, Address)
+    assert address
+    token = session.secret(mine, "token")
+    all_headers = {"Authorization": f"token {token}", **headers}
+    return world.call(Ask(address.url + path, method, all_headers, body, timeout=30))
+
+
+def start_kernel(world: World, mine: Session) -> str:
+    """The id of a new kernel."""
+    return str(json.loads(ask(world, mine, "api/kernels", "POST", b"{}").body)["id"])
+
+
+def nook_of(mine: Session) -> Nook:
+    """The session's folder on the node's own disk."""
+    place = session.read(mine.folder, Place)
+    assert place
+    return Nook(place.folder)
+
+
+def serve_of(mine: Session) -> session.Process:
+    """The process that serves the session."""
+    place = session.read(mine.folder, Place)
+    assert place
+    return place.serve
+
+
+def jupyter_of(world: World, mine: Session) -> int:
+    """The process id of its Jupyter."""
+    return next(
+        pid
+        for pid, _ in world.marked(nook_of(mine).mark)
+        if b"--config=" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
+
+
+def assert_nothing_left(world: World, mine: Session) -> None:
+    """No process, no folder on the node, no secret."""
+    place = session.read(mine.folder, Place)
+    if place:
+        nook = Nook(place.folder)
+        assert world.marked(nook.mark) == []
+        assert not nook.path.exists()
+        until(lambda: world.born(place.serve.pid) != place.serve.born)
+    assert [p.name for p in mine.folder.iterdir() if p.name in session.SECRETS] == []
+
+
+def until(holds: Callable[[], Any], seconds: float = 30) -> None:
+    """Wait for something that is about to happen; fail when it does not."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def jupyter_is_up(world: World, mine: Session) -> bool:
+    """Whether its process is there."""
+    return bool(world.marked(nook_of(mine).mark))
