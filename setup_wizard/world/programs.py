@@ -8,6 +8,7 @@ import functools
 import os
 import select
 import selectors
+import shutil
 import signal
 import subprocess
 import time
@@ -63,7 +64,7 @@ def run(call: Call, hear: Hear | None, limits: Limits) -> Output:
             preexec_fn=_dies_with_us(),
         )
     except OSError as e:
-        return Output(127 if isinstance(e, FileNotFoundError) else 126, err=_cannot_start(call, e))
+        return _not_started(call, e)
     try:
         return _Conversation(child, call.stdin.encode(), hear, limits).hold()
     finally:
@@ -128,8 +129,12 @@ def marked(mark: str) -> list[tuple[int, str]]:
     return [(pid, birth) for pid, birth in found if birth]
 
 
-def _cannot_start(call: Call, e: OSError) -> str:
-    return f"{e.filename or call.argv[0]}: {e.strerror}"
+def _not_started(call: Call, e: OSError) -> Output:
+    """A name that is nowhere in PATH is not found, also when a folder of PATH may not be read."""
+    name = call.argv[0]
+    if "/" not in name and not shutil.which(name, path=call.env.get("PATH", os.defpath)):
+        return Output(127, err=f"{name}: not found in PATH")
+    return Output(127 if isinstance(e, FileNotFoundError) else 126, err=f"{e.filename or name}: {e.strerror}")
 
 
 @functools.cache
