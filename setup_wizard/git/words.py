@@ -44,6 +44,7 @@ def trouble(output: Output, command: str, folder: Path, url: str = "") -> SetupE
 
 
 def silent(url: str, seconds: float) -> NetworkTrouble:
+    """The error for a server that was given up."""
     return NetworkTrouble(
         f"{urlsplit(url).hostname or url} said nothing for {seconds:.0f} s; git was stopped.",
         fix="Try again in a while, or use a mirror: --mirror URL. What was there before is unchanged.",
