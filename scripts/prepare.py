@@ -124,7 +124,8 @@ def make(venv: Path) -> None:
 
 def has(module: str) -> bool:
     """Whether our Python has that module; asked anew, since it may just have been installed."""
-    argv = [sys.executable, "-I", "-c", f"import venv, {module}"]
+    test = f"import venv, {module}; open({module}.__file__)"  # an empty folder of that name is none
+    argv = [sys.executable, "-I", "-c", test]
     return subprocess.run(argv, capture_output=True).returncode == 0
 
 
