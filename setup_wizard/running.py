@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -117,11 +119,17 @@ def bury(world: World, s: Session, reason: str, how: Literal["stopped", "died"] 
     if ticket := session.read(s.folder, access.Ticket):
         access.find(s.job.access).release(world, ticket)
     session.forget_secrets(s.folder)
-    problem = f"The session was ended from outside: {reason}." if how == "died" else ""
-    fix = "Most often memory ran out (free -h), or somebody ended it. Launch again." if problem else ""
-    end = End(world.now(), how, problem, fix)
-    session.write(s.folder, end)
+    end = End(world.now(), how, *(_why(s, reason) if how == "died" else ()))
+    with contextlib.suppress(MachineBlocks):  # a full disk is no reason to hide the others
+        session.write(s.folder, end)
     return end
+
+
+def _why(s: Session, reason: str) -> tuple[str, str]:
+    if not s.job_id:
+        return f"The session did not start: {reason}.", "Launch again."
+    fix = "Most often memory ran out (free -h), or somebody ended it. Launch again."
+    return f"The session was ended from outside: {reason}.", fix
 
 
 def stop(world: World, s: Session) -> bool:
@@ -178,8 +186,12 @@ def _has_ended(world: World, s: Session) -> bool:
 
 
 def forget_old(world: World) -> None:
-    """Remove what is left of sessions that ended long ago."""
+    """Remove what is left of sessions that ended long ago, or were never whole."""
     for s in session.every(world):
         end = session.read(s.folder, End)
         if end and world.now() - end.at > KEEP:
             session.remove(s)
+    for folder in session.unborn(world):
+        with contextlib.suppress(OSError):
+            if world.now() - folder.stat().st_mtime > TOO_OLD:
+                shutil.rmtree(folder)

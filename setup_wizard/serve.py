@@ -74,7 +74,8 @@ class Serve:
         self._clear_away()
         self._say(f"{end.how}. {end.problem}")
         if self.session.folder.is_dir():
-            session.write(self.session.folder, end)
+            with contextlib.suppress(SetupError):  # a full disk: the next look at the sessions writes it
+                session.write(self.session.folder, end)
         return end
 
     def _live(self) -> End:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -29,6 +30,7 @@ from setup_wizard.schedulers import Resources
 from setup_wizard.world import World, make_private
 
 SECRETS = ("token", "cookie", "identity", "ticket.json")
+UNBORN = ".new-"
 Interface = Literal["lab", "notebook"]
 
 # Short words that cannot be misheard; 40 x 40 names are enough for the sessions of one account.
@@ -130,15 +132,21 @@ def reserve(world: World, job: Job, launcher: Process) -> Session:
     """A new session with secrets of its own; nothing runs yet."""
     try:
         make_private(home(world))
-        folder = _new_folder(home(world))
+        crib = Path(tempfile.mkdtemp(prefix=UNBORN, dir=home(world)))
     except OSError as e:
         raise files.cannot_write(home(world), e) from e
-    for name in ("token", "cookie"):
-        write_secret(folder / name, secrets.token_hex(32))
-    write_secret(folder / "identity", f"{secrets.token_hex(16)} {secrets.token_hex(32)}")
-    session = Session(folder.name, folder, job, launcher, world.now())
-    save(session)
-    return session
+    try:
+        for name in ("token", "cookie"):
+            write_secret(crib / name, secrets.token_hex(32))
+        write_secret(crib / "identity", f"{secrets.token_hex(16)} {secrets.token_hex(32)}")
+        save(Session("", crib, job, launcher, world.now()))
+        return load(_named(crib))
+    except MachineBlocks as e:
+        if isinstance(e.__cause__, OSError):
+            raise files.cannot_write(home(world), e.__cause__) from e  # the crib itself will be gone
+        raise
+    finally:
+        shutil.rmtree(crib, ignore_errors=True)  # it has its name by now, or was not finished
 
 
 def save(session: Session) -> None:
@@ -152,13 +160,13 @@ def load(folder: Path) -> Session:
         found = msgspec.json.decode((folder / "session.json").read_bytes(), type=Session, dec_hook=_decode)
     except (OSError, msgspec.MsgspecError) as e:
         raise BadInput(f"{folder} does not hold a session: {e}", fix=f"Remove it: rm -r {folder}") from e
-    return msgspec.structs.replace(found, folder=folder)
+    return msgspec.structs.replace(found, id=folder.name, folder=folder)
 
 
 def every(world: World) -> Iterator[Session | Damaged]:
     """All sessions that have a folder, oldest first; a damaged one stops nothing."""
     found: list[Session | Damaged] = []
-    for folder in home(world).iterdir() if home(world).is_dir() else ():
+    for folder in home(world).glob("[!.]*"):
         try:
             found.append(load(folder))
         except SetupError:
@@ -178,6 +186,11 @@ def find(world: World, name: str) -> Session:
         f"There is no session «{name}».{did_you_mean(name, known)}",
         fix="See which there are: hpc-jupyter-setup sessions",
     )
+
+
+def unborn(world: World) -> list[Path]:
+    """Folders of sessions that are being made, or never were."""
+    return list(home(world).glob(f"{UNBORN}*"))
 
 
 def remove(session: Session | Damaged) -> None:
@@ -231,15 +244,12 @@ def forget_secrets(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _new_folder(parent: Path) -> Path:
+def _named(crib: Path) -> Path:
+    """The finished folder under a name of its own: who lists the sessions sees it whole or not at all."""
     while True:
-        folder = parent / f"{secrets.choice(CALM.split())}-{secrets.choice(OTTER.split())}"
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
-        folder.chmod(0o700)  # whatever the umask took away
-        return folder
+        folder = crib.with_name(f"{secrets.choice(CALM.split())}-{secrets.choice(OTTER.split())}")
+        if not folder.exists():
+            return crib.rename(folder)
 
 
 def _note(folder: Path, kind: type[Note]) -> Path:

@@ -324,13 +324,19 @@ def test_a_launch_that_was_killed_before_the_job_is_cleared_away(world: World, j
 
 
 def test_logs_of_long_ago_are_forgotten(world: World, jupyter_prefix: Path) -> None:
-    """The folder of a session that ended long ago goes with the next launch; a younger one stays."""
+    """With the next launch go the folders of sessions that ended long ago, or whose making was cut short."""
     job, us = Job(jupyter_prefix, world.home), session.this_process(world)
     old, young = session.reserve(world, job, us), session.reserve(world, job, us)
     session.write(old.folder, End(world.now() - running.KEEP - 1, "stopped"))
     session.write(young.folder, End(world.now() - 60, "stopped"))
+    torn, growing = (session.home(world) / f"{session.UNBORN}{name}" for name in ("torn", "growing"))
+    torn.mkdir()
+    growing.mkdir()
+    os.utime(torn, (1, 1))
+    assert {s.id for s in session.every(world)} == {old.id, young.id}
     running.forget_old(world)
     assert [s.id for s in session.every(world)] == [young.id]
+    assert session.unborn(world) == [growing]
 
 
 def test_a_session_that_was_killed_is_cleared_away(jupyter_prefix: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import stat
 import subprocess
 from pathlib import Path
@@ -44,12 +45,12 @@ def test_a_session_is_its_owners_alone(world: World) -> None:
 
 
 def test_a_session_comes_back_as_it_was_saved(world: World) -> None:
-    """What is loaded is what was saved, wherever the folder has been moved to."""
+    """What is loaded is what was saved; the folder's place and name are where it is now."""
     mine = msgspec.structs.replace(reserved(world), job_id="host:boot:1:2")
     session.save(mine)
     assert session.load(mine.folder) == mine
     elsewhere = mine.folder.rename(world.home / "elsewhere")
-    assert session.load(elsewhere) == msgspec.structs.replace(mine, folder=elsewhere)
+    assert session.load(elsewhere) == msgspec.structs.replace(mine, id="elsewhere", folder=elsewhere)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"id": 3}', b"\xff\xfe"])
@@ -67,6 +68,18 @@ def test_no_sessions_is_no_error(world: World) -> None:
     """An account that never launched has an empty list, and nothing is made for it."""
     assert list(session.every(world)) == []
     assert not session.home(world).exists()
+
+
+def test_a_session_is_made_whole_or_not_at_all(world: World) -> None:
+    """When the disk refuses in the middle, that is said, and no folder and no secret stays behind."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # room for the secrets, not for the rest
+    try:
+        with pytest.raises(MachineBlocks, match="could not be written: File too large"):
+            reserved(world)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(session.home(world).iterdir()) == []
 
 
 def test_find_takes_a_beginning_and_names_what_is_near(world: World) -> None:

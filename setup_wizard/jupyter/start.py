@@ -15,7 +15,15 @@ from setup_wizard.jupyter.nook import Nook
 from setup_wizard.world import Ask, World
 
 NOT_TAKEN_OVER = ("JUPYTER", "JPY_", "IPYTHONDIR", "XDG_RUNTIME_DIR", "MPLBACKEND")
-USERS_OWN = ("JUPYTER_PATH", "JUPYTER_CONFIG_DIR", "JUPYTER_CONFIG_PATH", "JUPYTER_DATA_DIR")
+USERS_OWN = (
+    "JUPYTER_PATH",
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_CONFIG_PATH",
+    "JUPYTER_DATA_DIR",
+    "JUPYTERLAB_DIR",
+    "JUPYTERLAB_SETTINGS_DIR",
+    "JUPYTERLAB_WORKSPACES_DIR",
+)
 MODULES = {"lab": "jupyterlab", "notebook": "notebook"}
 PAGES = {"lab": "lab", "notebook": "tree"}
 ACTIVATE = 'for f in "$1"/etc/conda/activate.d/*.sh; do . "$f"; done >/dev/null 2>&1; env -0'
