@@ -26,10 +26,11 @@ class Reviewed(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """A step that is done: "made", or "found" as it should be."""
+    """A step that is done: "made", or "found" as it should be; `note` says what was found."""
 
     step: AnyStep
     state: str
+    note: str = ""
 
 
 class TakenBack(msgspec.Struct, frozen=True):
@@ -84,30 +85,30 @@ def refuse_shortage(reviewed: list[Reviewed], world: World) -> None:
 def apply(plan: Plan, world: World, journal: Journal, report: Report) -> Iterator[Outcome]:
     """Make what is not there yet, one step after the other; each is written down before it is done."""
     for step in plan.steps:
-        yield Outcome(step, _make(step, world, journal, report))
+        yield _make(step, world, journal, report)
 
 
-def _make(step: AnyStep, world: World, journal: Journal, report: Report) -> str:
+def _make(step: AnyStep, world: World, journal: Journal, report: Report) -> Outcome:
     state = step.check(world)
     if isinstance(state, Blocked):
         raise MachineBlocks(state.problem, fix=state.fix)
     if isinstance(state, Done):
-        return _found(step, journal)
+        return _found(step, state, journal)
     report(Progress(step.title))
     _keep(state.before)
     journal.append(Began(step, state.before))
     step.apply(world, report)
     _verify(step, step.check(world))
     journal.append(Made(step.key))
-    return "made"
+    return Outcome(step, "made")
 
 
-def _found(step: AnyStep, journal: Journal) -> str:
+def _found(step: AnyStep, state: Done, journal: Journal) -> Outcome:
     """The machine is already so; if we began it, a crash came just before the line that says «made»."""
     entry = journal.receipt.get(step.key)
     if entry and not entry.made:
         journal.append(Made(step.key))
-    return "found"
+    return Outcome(step, "found", state.note)
 
 
 def _keep(before: Before) -> None:

@@ -131,7 +131,11 @@ def _distribution(answers: Answers, choices: Choices, world: World) -> Distribut
         return mine
     _must_be_agreed(family, answers)
     release = _choose(family, answers, world)
-    return Distribution(release=release, prefix=answers.prefix or default_prefix(family, choices))
+    return Distribution(
+        release=release,
+        prefix=answers.prefix or default_prefix(family, choices),
+        agreed="the person who ran this" if distributions.TERMS[family].agreement else "",
+    )
 
 
 def _choose(family: str, answers: Answers, world: World) -> Release:

@@ -16,7 +16,7 @@ from setup_wizard.world import Progress, Report, World
 
 def findings(receipt: Receipt, world: World) -> list[Finding]:
     """Every step's check, and the machine's."""
-    asked = Questions(families=(), notebooks=False) if receipt else Questions()
+    asked = Questions(families=(), notebooks=False, room=0, files=0) if receipt else Questions()
     return [*(_finding(entry, world) for entry in receipt.values()), *look(world, asked)]
 
 

@@ -27,6 +27,7 @@ from setup_wizard.steps import AnyStep
 from setup_wizard.world import World
 
 FORMAT = 1
+PATIENCE = 20.0  # seconds for the programs of a run that was killed to end
 
 
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
@@ -137,20 +138,22 @@ class Journal:
     def _take_lock(self) -> None:
         """Hold the lock; the programs that we start hold it too, so that none of them is ever left behind."""
         assert self._lock is not None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as e:
-            holder = os.read(self._lock, 100).decode(errors="replace").strip() or "unknown"
-            os.close(self._lock)
-            self._lock = None
-            raise Busy(
-                f"Another run is at work on this account (process {holder}), or a program that it started "
-                "is just ending.",
-                fix="Wait until it has finished, then run again. To see it: ps -f " + holder.split(" ")[0],
-            ) from e
+        deadline = self.world.now() + PATIENCE
+        while not _locked(self._lock):
+            holder = os.pread(self._lock, 100, 0).decode(errors="replace").strip()
+            if self._is_alive(holder) or self.world.now() > deadline:
+                os.close(self._lock)
+                self._lock = None
+                raise _busy(holder)
+            self.world.sleep(0.05)
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()} on {self.world.hostname}\n".encode(), 0)
         self.world.inherit.append(self._lock)
+
+    def _is_alive(self, holder: str) -> bool:
+        """Whether the run that holds the lock is at work; of one on another host we cannot know."""
+        pid, _, host = holder.partition(" on ")
+        return host != self.world.hostname or not pid.isdigit() or bool(self.world.born(int(pid)))
 
     def append(self, event: Event) -> None:
         """Write one event, and return when it is on the disk."""
@@ -198,6 +201,21 @@ def _events(path: Path) -> Iterator[Event]:
         if isinstance(event, Opened) and event.format > FORMAT:
             raise _too_new(path, event.version)
         yield event
+
+
+def _locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _busy(holder: str) -> Busy:
+    return Busy(
+        f"Another run is at work on this account (process {holder or 'unknown'}).",
+        fix=f"Wait until it has finished, then run again. To see it: ps -f {holder.split(' ')[0]}",
+    )
 
 
 def _unreadable(path: Path, number: int, line: bytes, e: Exception) -> SetupError:

@@ -55,6 +55,8 @@ class Stage:
         self.world, self.home, self.say = world, home, say
         self.seconds: dict[str, float] = {}
         outer = {k: v for k, v in world.env.items() if not k.startswith(("XDG_", "CONDA_", "JUPYTER_"))}
+        straight = ",".join(filter(None, (outer.get("NO_PROXY"), outer.get("no_proxy"), "127.0.0.1")))
+        outer |= {"NO_PROXY": straight, "no_proxy": straight}
         self.env = {**outer, **world.own_python_env(), "HOME": str(home), **more}
 
     @contextmanager

@@ -45,8 +45,7 @@ def open_tree(world: World, root: Path) -> None:
     """Say that we are about to work on the tree; everything new in it from now on is ours."""
     note = _note(world, root, "open")
     if not note.exists():
-        theirs = sorted(set(walk(root)) - _listed(world, root)) if is_sealed(world, root) else []
-        _write(note, theirs)
+        _write(note, sorted(theirs(world, root)) if is_sealed(world, root) else [])
 
 
 def seal_tree(

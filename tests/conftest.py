@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from setup_wizard.mirror import build, server
 from setup_wizard.world import Patience, World
+from tests.program import Account
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hpc-jupyter-setup-tests"
 
@@ -39,3 +41,17 @@ def jupyter_prefix() -> Iterator[Path]:
             subprocess.run([prefix / "bin/python", "-m", "pip", "install", "-q", *wanted], check=True)
             (prefix / "complete").touch()
     yield prefix
+
+
+@pytest.fixture(scope="session")
+def tiny_mirror() -> Iterator[str]:
+    """The address of a small real mirror: this Python, three packages, an installer, git repositories."""
+    made = build.tiny(World.here(), CACHE / "tiny")
+    with server.serve(made.path) as url:
+        yield url
+
+
+@pytest.fixture
+def account(tmp_path: Path, tiny_mirror: str) -> Account:
+    """A bare account beside the tiny mirror, and the program run in it."""
+    return Account(tmp_path / "home", tiny_mirror)

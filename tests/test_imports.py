@@ -49,7 +49,6 @@ LIBRARIES = {
     "ruamel": ("yamlfile/", "steps/yaml_lines.py"),
     "jupyter_client": ("proof.py", "selftest/kernel_probe.py"),
     "tornado": ("proof.py",),
-    "conda_package_streaming": ("mirror/",),
     "backports": ("mirror/",),  # zstd, for the archives; from 3.14 on it is Python's own
     "compression": ("mirror/",),
 }

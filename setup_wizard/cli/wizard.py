@@ -35,7 +35,7 @@ def run(given: Answers, how: How) -> int:
         answers = _answers(given, last, choices, world, how)
         wanted = look_up(answers, choices, world)
         plan = make_plan(wanted, world.home, world.shell)
-        if not how.asks and not nothing_to_do(review(plan, world)):
+        if not how.asks and not nothing_to_do(review(plan, world), journal):
             _stop_on_red(world, _questions(answers, choices), how)
         outcomes = review_and_apply(plan, journal, answers, how)
         if outcomes is None:

@@ -38,9 +38,10 @@ class How(msgspec.Struct, frozen=True):
         return not (self.yes or self.dry_run or self.json) and sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def nothing_to_do(reviewed: list[Reviewed]) -> bool:
-    """Whether the machine is already as planned."""
-    return all(isinstance(r.state, Done) for r in reviewed)
+def nothing_to_do(reviewed: list[Reviewed], journal: Journal) -> bool:
+    """Whether the machine is already as planned, and the journal says so too."""
+    begun = {key for key, entry in journal.receipt.items() if not entry.made}
+    return all(isinstance(r.state, Done) and r.step.key not in begun for r in reviewed)
 
 
 def show_plan(reviewed: list[Reviewed], world: World, how: How) -> list[Reviewed]:
@@ -88,7 +89,7 @@ def review_and_apply(plan: Plan, journal: Journal, answers: Answers, how: How) -
     """The whole way of a plan: None when it was only shown, [] when there was nothing to do."""
     world = journal.world
     reviewed = review(plan, world)
-    if nothing_to_do(reviewed) and not how.dry_run:
+    if nothing_to_do(reviewed, journal) and not how.dry_run:
         return []
     reviewed = show_plan(reviewed, world, how)
     if how.dry_run:

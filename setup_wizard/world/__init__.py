@@ -16,8 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from setup_wizard.errors import CommandFailed
-from setup_wizard.world import downloads, machine, programs, web
+from setup_wizard.world import downloads, machine, ours, programs, web
 from setup_wizard.world.data import Disk, Limits, Mount, Output, Patience, Progress, Reply, Report, silent
 from setup_wizard.world.downloads import make_private, sha256_of
 from setup_wizard.world.straight import Ask, straight
@@ -166,8 +165,7 @@ class World:
 
     def own_python_env(self) -> dict[str, str]:
         """What a Python of ours needs to find this package, wherever HOME points."""
-        folders = [str(Path(p).resolve()) for p in sys.path if p and Path(p).is_dir()]
-        return {"PYTHONPATH": os.pathsep.join(folders)}
+        return ours.python_path()
 
     def run(
         self,
@@ -197,33 +195,11 @@ class World:
         )
         return programs.run(call, on_line, programs.Limits(timeout, silence))
 
-    def must_run(
-        self,
-        argv: Sequence[str | Path],
-        *,
-        fix: str,
-        on_line: Callable[[str], None] | None = None,
-        timeout: float | None = None,
-        env: Mapping[str, str] | None = None,
-        cwd: Path | None = None,
-    ) -> Output:
-        """Like `run`, but an exit code other than 0 is a `CommandFailed` with the last lines and the fix."""
-        output = self.run(argv, on_line=on_line, timeout=timeout, env=env, cwd=cwd)
-        if output.code:
-            said = "\n".join((output.err.strip() or output.out.strip()).splitlines()[-6:])
-            name = " ".join(str(a) for a in argv[:3])
-            raise CommandFailed(f"`{name}` ended with exit code {output.code}.\n{said}".rstrip(), fix=fix)
-        return output
-
     def start(
         self, argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path | None = None
     ) -> int:
         """Start a program that outlives us, its output in `log` (0600); give its process id."""
         return programs.start([str(a) for a in argv], log=log, env=env, cwd=cwd)
-
-    def become(self, argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> None:
-        """Replace this process by a program."""
-        os.execvpe(str(argv[0]), [str(a) for a in argv], dict(env) if env is not None else self.env)
 
     def detach(self, log: Path) -> int:
         """Go on without terminal and caller, our output in `log`: gives 0 there, and its process id here."""

@@ -1,0 +1,56 @@
+"""SIGKILL at any moment loses nothing: run again, and it goes on; or undo, and the home is as before."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from setup_wizard.trees import picture
+from tests.program import Account
+
+SHARES = 12  # the moments are tried in so many shares, which run side by side
+
+
+def _moments(account: Account, log: Path) -> list[str]:
+    """What a whole setup passes, moment by moment."""
+    result = account.run(*account.setup, fuse=(0, log))
+    assert result.returncode == 0, result.stderr
+    return log.read_text().splitlines()
+
+
+@pytest.fixture(scope="module")
+def moments(tmp_path_factory: pytest.TempPathFactory, tiny_mirror: str) -> list[int]:
+    """The moments to be killed at: of each kind the first, the middle and the last, in their order."""
+    folder = tmp_path_factory.mktemp("count")
+    names = _moments(Account(folder / "home", tiny_mirror), folder / "log")
+    kinds: dict[str, list[int]] = {}
+    for number, name in enumerate(names, 1):
+        kinds.setdefault(re.sub(r"\d+|\S*/\S*", "", name), []).append(number)
+    return sorted({n for at in kinds.values() for n in (at[0], at[len(at) // 2], at[-1])})
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_run_again_and_undo_from_every_moment(
+    share: int, moments: list[int], tmp_path: Path, tiny_mirror: str
+) -> None:
+    """Killed anywhere: the next run completes the setup (or undo is called at once); undo restores the home."""
+    mine = moments[share::SHARES]
+    assert mine, "there are fewer moments than shares"
+    for turn, at in enumerate(mine):
+        account = Account(tmp_path / f"home{at}", tiny_mirror)
+        before = picture(account.home)
+        killed = account.run(*account.setup, fuse=(at, tmp_path / f"log{at}"))
+        assert killed.returncode == -9, f"the fuse did not blow at {at}: {killed.stderr}"
+        where = (tmp_path / f"log{at}").read_text().splitlines()[-1]
+        if (turn + share) % 2 == 0:
+            again = account.run(*account.setup)
+            assert again.returncode == 0, f"killed {where}: {again.stderr}{again.stdout}"
+            status = account.facts("status")
+            assert status["ok"], f"killed {where}: {status}"
+            assert account.facts(*account.setup)["changed"] == [], f"killed {where}"
+        undone = account.run("undo", "--yes")
+        assert undone.returncode == 0, f"killed {where}: {undone.stderr}{undone.stdout}"
+        after = picture(account.home)
+        assert after == before, f"killed {where}: {sorted(set(after.items()) ^ set(before.items()))[:9]}"
