@@ -53,7 +53,11 @@ def prepare(root: Path) -> None:
     if is_current(root, venv):
         return
     with open(root / ".venv.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"Another script is preparing {venv}; waiting …", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         if not is_current(root, venv):  # another script may have done it while we waited
             install(root, venv)
 
