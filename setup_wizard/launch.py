@@ -23,6 +23,7 @@ __all__ = ["Launched", "Row", "follow", "launch", "sessions", "stop", "stop_all"
 
 LOOK = 0.1  # seconds between two looks into the session's folder
 ASK = 2.0  # seconds between two questions to the scheduler
+START = "Starting Jupyter"
 FOLLOW = 330.0  # seconds for a running job to give an address; serve itself gives up a little earlier
 
 
@@ -43,10 +44,10 @@ def launch(world: World, job: Job, report: Report = silent) -> Launched:
     """
     _check(job)
     forget_old(world)
-    report(Progress("Starting Jupyter"))
+    report(Progress(START))
     mine = _submit(world, job)
     address = follow(world, mine, report)
-    report(Progress("Running a cell through the URL"))
+    report(Progress(f"{START}: running a cell through the URL"))
     try:
         target = target_of(mine, address)
         return Launched(mine, address, target.url, proof.prove(world, target))
@@ -99,13 +100,13 @@ def _submit(world: World, job: Job) -> Session:
 
 def follow(world: World, mine: Session, report: Report = silent) -> Address:
     """Wait for the address; MachineBlocks tells why there will be none."""
-    told, asked, deadline = "", world.now(), world.now() + FOLLOW
+    told, asked, deadline = START, world.now(), world.now() + FOLLOW
     while world.now() < deadline:
         if address := session.read(mine.folder, Address):
             return address
         if end := session.read(mine.folder, End):
             raise _no_address(mine, end)
-        phase = "Waiting for its first answer" if session.read(mine.folder, Place) else ""
+        phase = f"{START}: waiting for its first answer" if session.read(mine.folder, Place) else START
         if phase != told:
             report(Progress(told := phase))
         if world.now() - asked > ASK:
