@@ -23,8 +23,12 @@ __all__ = ["Launched", "Row", "follow", "launch", "sessions", "stop", "stop_all"
 
 LOOK = 0.1  # seconds between two looks into the session's folder
 ASK = 2.0  # seconds between two questions to the scheduler
-START = "Starting Jupyter"
 FOLLOW = 330.0  # seconds for a running job to give an address; serve itself gives up a little earlier
+
+# What a launch reports: one line that changes.
+START = "Starting Jupyter"
+WAIT = f"{START}: waiting for its first answer"
+PROVE = f"{START}: running a cell through the URL"
 
 
 class Launched(msgspec.Struct, frozen=True):
@@ -47,7 +51,7 @@ def launch(world: World, job: Job, report: Report = silent) -> Launched:
     report(Progress(START))
     mine = _submit(world, job)
     address = follow(world, mine, report)
-    report(Progress(f"{START}: running a cell through the URL"))
+    report(Progress(PROVE))
     try:
         target = target_of(mine, address)
         return Launched(mine, address, target.url, proof.prove(world, target))
@@ -106,7 +110,7 @@ def follow(world: World, mine: Session, report: Report = silent) -> Address:
             return address
         if end := session.read(mine.folder, End):
             raise _no_address(mine, end)
-        phase = f"{START}: waiting for its first answer" if session.read(mine.folder, Place) else START
+        phase = WAIT if session.read(mine.folder, Place) else START
         if phase != told:
             report(Progress(told := phase))
         if world.now() - asked > ASK:

@@ -44,7 +44,7 @@ def test_launch_ends_with_a_proof(running_one: Running, jupyter_prefix: Path) ->
     assert launched.proof.kernel_prefix == str(jupyter_prefix)
     assert launched.proof.answer == "42"
     assert launched.address.url in launched.proof.via
-    assert titles == ["Starting Jupyter", "Waiting for its first answer", "Running a cell through the URL"]
+    assert titles == [launch.START, launch.WAIT, launch.PROVE]
 
 
 def test_the_proof_leaves_no_kernel(running_one: Running) -> None:
@@ -232,15 +232,19 @@ def test_what_lies_about_in_the_account_does_no_harm(
     monkeypatch.setattr(proof, "CELL", "import os; print(42); import sys; print(sys.prefix); " + TELL)
     job = parts.job(world, jupyter_prefix, interface="notebook")
 
+    seen = []
+
     def look(progress: Progress) -> None:
-        if progress.title == "Running a cell through the URL":
+        if progress.title == launch.PROVE:
             (row,) = launch.sessions(world)
             ((address, port),) = listening([parts.jupyter_of(world, session.load(row.folder))])
             assert address == "0100007F"
             assert row.url.startswith(f"http://127.0.0.1:{port}/tree?token=")
+            seen.append(row)
 
     with pytest.raises(NotProven, match="was stopped") as told:  # the cell tells more than a proof may
         launch.launch(world, job, look)
+    assert seen
     _, _, said = told.value.problem.partition("The kernel runs in ")
     prefix, variables = said.partition(", not in")[0].split("\n")
     tells = json.loads(variables)
@@ -265,7 +269,7 @@ def test_ctrl_c_leaves_a_session_that_can_be_stopped(jupyter_prefix: Path, tmp_p
     world = parts.machine(tmp_path)
 
     def interrupt(progress: Progress) -> None:
-        if progress.title == "Waiting for its first answer":
+        if progress.title == launch.WAIT:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

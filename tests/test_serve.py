@@ -83,7 +83,7 @@ def test_the_death_of_jupyter_is_explained(jupyter_prefix: Path, tmp_path: Path)
     world = parts.machine(tmp_path)
 
     def kill(progress: Progress) -> None:
-        if progress.title == "Running a cell through the URL":
+        if progress.title == launch.PROVE:
             (mine,) = [s for s in session.every(world) if isinstance(s, session.Session)]
             parts.start_kernel(world, mine)
             os.kill(parts.jupyter_of(world, mine), signal.SIGKILL)
