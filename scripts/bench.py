@@ -115,7 +115,7 @@ def shell(bench: Bench) -> list[Figure]:
     with account_set_up(bench) as (home, _):
         bash = [shutil.which("bash") or "bash", "-l", "-i", "-c", "exit 0"]
         ours, floor = bench.in_turn(10 * bench.runs, quiet(*bash, home=home), quiet(*bash, home=bare))
-    more = f"+{ms(ours - floor)}"
+    more = f"{(ours - floor) * 1000:+.0f} ms"
     budget, holds = "≤ 10 ms more", ours - floor <= 0.01
     return [Figure("login shell with our block", ms(ours), f"without {ms(floor)}", more, budget, holds)]
 
