@@ -61,7 +61,7 @@ def make(work: Work) -> None:
 
 def change(work: Work) -> None:
     """Change an environment in place. What somebody else has added to it stays; what is damaged is mended."""
-    contents.drop_torn(work.prefix)
+    contents.clean_up(work.prefix)
     keep = contents.added(work.prefix, contents.was_whole(work.prefix))
     damaged = tuple(contents.damaged(work.prefix))
     contents.say_unfinished(work.prefix)
@@ -101,7 +101,7 @@ def _prepare(building: Path, asked: str) -> None:
             fix=f"Move it away: mv {building} {building}.old",
         )
     if files.read_text(building / _BUILDING) == asked:
-        contents.drop_torn(building)
+        contents.clean_up(building)
         return
     shutil.rmtree(building, ignore_errors=True)
     files.write_text(building / _BUILDING, asked)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from setup_wizard import files
+
+T = TypeVar("T")
 
 WHOLE = "conda-meta/hpc-jupyter-setup"
 STATE = "conda-meta/state"
@@ -52,7 +54,6 @@ class Record(msgspec.Struct, frozen=True):
     subdir: str = ""
     channel: str = ""
     build_number: int = 0
-    paths_data: Paths = Paths()
 
     @property
     def dist(self) -> str:
@@ -62,6 +63,13 @@ class Record(msgspec.Struct, frozen=True):
     @property
     def stem(self) -> str:
         return f"{self.name}-{self.version}-{self.build}"
+
+
+class FileList(msgspec.Struct, frozen=True):
+    """The files of an installed package, as conda-meta has them."""
+
+    name: str
+    paths_data: Paths = Paths()
 
 
 def is_environment(prefix: Path) -> bool:
@@ -84,8 +92,17 @@ def name_of(stem: str) -> str:
 
 
 def records(prefix: Path) -> list[Record]:
-    """The installed packages with their files."""
-    decode = msgspec.json.Decoder(Record).decode
+    """The installed packages."""
+    return _decoded(prefix, Record)
+
+
+def file_lists(prefix: Path) -> list[FileList]:
+    """The files of the installed packages."""
+    return _decoded(prefix, FileList)
+
+
+def _decoded(prefix: Path, kind: type[T]) -> list[T]:
+    decode = msgspec.json.Decoder(kind).decode
     return [decode((prefix / "conda-meta" / f"{stem}.json").read_bytes()) for stem in stems(prefix)]
 
 
@@ -118,8 +135,10 @@ def say_unfinished(prefix: Path) -> None:
         os.replace(prefix / WHOLE, prefix / WAS_WHOLE)
 
 
-def drop_torn(prefix: Path) -> None:
-    """Remove records that a crash left half written; their packages are then installed once more."""
+def clean_up(prefix: Path) -> None:
+    """Remove what a crash left among the records; a package whose record is half written is made again."""
+    for left in (prefix / "conda-meta").glob("prefix_record_*"):
+        left.unlink()
     for stem in stems(prefix):
         path = prefix / "conda-meta" / f"{stem}.json"
         try:
@@ -143,10 +162,10 @@ def added(prefix: Path, note: Whole | None) -> tuple[str, ...]:
 def damaged(prefix: Path) -> dict[str, list[str]]:
     """Packages whose files are gone or have another size than they should, with those files."""
     found: dict[str, list[str]] = {}
-    for record in records(prefix):
-        broken = [entry.path for entry in record.paths_data.paths if _is_broken(prefix, entry)]
+    for package in file_lists(prefix):
+        broken = [entry.path for entry in package.paths_data.paths if _is_broken(prefix, entry)]
         if broken:
-            found[record.name] = broken
+            found[package.name] = broken
     return found
 
 
@@ -160,8 +179,8 @@ def _is_broken(prefix: Path, entry: PathEntry) -> bool:
 
 
 def own_paths(prefix: Path) -> list[str]:
-    """Every path that installing made, relative to the prefix; what pip installs is not among them."""
-    paths = [entry.path for record in records(prefix) for entry in record.paths_data.paths]
+    """Every path that installing made, relative to the prefix, but for what pip and link scripts made."""
+    paths = [entry.path for package in file_lists(prefix) for entry in package.paths_data.paths]
     metas = [f"conda-meta/{stem}.json" for stem in stems(prefix)]
     return [*paths, *metas, *(name for name in OURS if (prefix / name).exists())]
 

@@ -52,8 +52,13 @@ def _installer(prefix: Path) -> list[str]:
 
 
 def _pip_env(world: World, prefix: Path) -> dict[str, str]:
-    """Caches lie in ours, so that they go when we go."""
+    """Caches lie in ours, so that they go when we go.
+
+    pip asks rustc for its version, and rustc, where rustup provides it, makes a ~/.rustup.
+    """
+    rust = {} if (world.home / ".rustup").exists() else {"RUSTUP_HOME": str(world.cache / "rustup")}
     return world.clean_env(
+        **({} if "RUSTUP_HOME" in world.env else rust),
         PIP_CACHE_DIR=str(world.cache / "pip"),
         UV_CACHE_DIR=str(world.cache / "uv"),
         PATH=f"{prefix}/bin:{world.env.get('PATH', '/usr/bin:/bin')}",

@@ -16,8 +16,8 @@ PENDING = "conda-meta/hpc-jupyter-setup.scripts"  # packages whose script is sti
 
 def note_scripts(prefix: Path) -> None:
     """Note the packages that want a script to run at the final place; before the folder is renamed."""
-    names = [r.name for r in records(prefix) if _script(prefix, r.name).is_file()]
-    if names:
+    if any(prefix.glob("bin/.*-post-link.sh")):
+        names = [r.name for r in records(prefix) if _script(prefix, r.name).is_file()]
         files.write(prefix / PENDING, msgspec.json.encode(names))
 
 

@@ -53,10 +53,13 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         where = environment.standing(world, self.prefix, self.spec)
         if where in ("environment", "foreign"):
             raise environment.not_ours(self.prefix, where)
+        if where == "complete" and not trees.is_open(world, self.prefix):
+            return
         trees.open_tree(world, self.prefix)
         moment = environment.create(world, self.prefix, self.spec, report)
-        # What pip installs is known only by looking; all else the packages tell.
-        paths = None if self.spec.pip else contents.own_paths(self.prefix)
+        paths: list[str] | None = contents.own_paths(self.prefix)
+        if self.spec.pip or any(p.endswith("-post-link.sh") for p in paths or ()):
+            paths = None  # what pip and scripts made is known only by looking
         trees.seal_tree(world, self.prefix, paths, at_ns=moment)
 
     def undo(self, before: Before, world: World) -> Sequence[Path]:
