@@ -31,6 +31,8 @@ fi"""
 _AT_LOGIN = ("PATH", "USER", "LOGNAME", "LANG", "TMPDIR")  # of the environment
 _PROBE = ': > "$HOME/.bashrc was read"; exit 0\n'
 _NOT_SHOWN = (".bash_history", ".bash_logout")  # a shell that ends would write the one and run the other
+# With a small stack, files that read each other for ever come to an end soon; and leave no core behind.
+_SMALL = 'ulimit -Ss 2048; ulimit -Sc 0; exec bash "$@"'
 _ENDED = "the login shell came to its end"
 
 
@@ -121,15 +123,15 @@ def _insert(text: str) -> str:
 
 
 def _finds_rc(world: World) -> bool | None:
-    """Whether a login shell reads ~/.bashrc, at least when it is interactive; None: none came up in time."""
-    for flags in ("-lx", "-lxi"):
-        with _stage(world, {".bashrc": _PROBE}) as home:
-            output = _bash(world, home, flags)
-            if (home / ".bashrc was read").exists() or _names_rc(output.err, world.home / ".bashrc"):
-                return True
-        if output.code < 0:
-            return None
-    return False
+    """Whether a login shell for a person reads ~/.bashrc; None: none came up in time.
+
+    One shell is asked, an interactive one, since a site's own start files can take seconds.
+    """
+    with _stage(world, {".bashrc": _PROBE}) as home:
+        output = _bash(world, home, "-lxi")
+        if (home / ".bashrc was read").exists() or _names_rc(output.err, world.home / ".bashrc"):
+            return True
+    return None if output.code < 0 else False
 
 
 def _comes_to_its_end(world: World, path: Path) -> bool:
@@ -142,7 +144,8 @@ def _bash(world: World, home: Path, flags: str) -> Output:
     """A login shell in a clean environment; `-x` makes it tell what it does."""
     env = {name: value for name, value in world.env.items() if name in _AT_LOGIN}
     env.update(HOME=str(home), SHELL="/bin/bash", TERM="dumb")
-    return world.run(["bash", flags, "-c", f"echo '{_ENDED}'"], env=env, timeout=PATIENCE, cwd=home)
+    argv = ["bash", "-c", _SMALL, "bash", flags, "-c", f"echo '{_ENDED}'"]
+    return world.run(argv, env=env, timeout=PATIENCE, cwd=home)
 
 
 def _names_rc(trace: str, rc: Path) -> bool:
