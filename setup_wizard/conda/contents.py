@@ -42,6 +42,8 @@ class PathEntry(msgspec.Struct, frozen=True, rename={"path": "_path"}):
 
 
 class Paths(msgspec.Struct, frozen=True):
+    """The part of a record that lists files."""
+
     paths: tuple[PathEntry, ...] = ()
 
 

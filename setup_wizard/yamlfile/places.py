@@ -24,15 +24,18 @@ class Loaded(Generic[T]):
 
 
 def place(name: str, position: tuple[int, int]) -> str:
+    """A position as people write it: "FILE:LINE:COLUMN"."""
     return f"{name}:{position[0] + 1}:{position[1] + 1}"
 
 
 def own_position(node: Any, default: tuple[int, int]) -> tuple[int, int]:
+    """Where a map or a list begins; of a scalar, which does not know, the default."""
     lc = getattr(node, "lc", None)
     return (lc.line, lc.col) if lc is not None and lc.line is not None else default
 
 
 def key_position(node: Any, key: Any) -> tuple[int, int]:
+    """Where a key of the map stands."""
     try:
         line, column = node.lc.key(key)
     except (AttributeError, KeyError, TypeError):
@@ -41,6 +44,7 @@ def key_position(node: Any, key: Any) -> tuple[int, int]:
 
 
 def value_position(node: Any, keys: Sequence[Key]) -> tuple[int, int]:
+    """Where the value below the keys stands, or what is nearest around it."""
     where = own_position(node, (0, 0))
     for key in keys:
         try:

@@ -25,6 +25,7 @@ _WORDS = {
 
 
 def no_unknown_keys(plain: Any, source: Any, name: str, into: Any) -> None:
+    """Raise BadInput for the first key that the type does not have."""
     for keys, unknown, allowed in _unknown(plain, msgspec.inspect.type_info(into), ()):
         node = source
         for key in keys:
@@ -65,6 +66,7 @@ def _is_record(kind: Any, value: dict[str, Any]) -> bool:
 
 
 def hook(kind: type, value: Any) -> Any:
+    """msgspec asks here for what it does not know: a path."""
     if issubclass(kind, Path) and isinstance(value, str):
         return kind(value)
     raise msgspec.ValidationError(f"Expected `{kind.__name__}`")
