@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import IO, TYPE_CHECKING
 
-from setup_wizard.ui.sheet import Block, Grid, Line, Page, Words
+from setup_wizard.ui.sheet import GAP, Block, Grid, Line, Page, Words
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -81,7 +81,19 @@ def put(page: Iterable[Block], on: Console) -> None:
         if isinstance(block, Line) and block.whole:
             on.print(_text(" " * block.indent, *block.words, on=on), soft_wrap=True)
         else:
-            on.print(_drawn(block, on))
+            _print_trimmed(_drawn(block, on), on)
+
+
+def _print_trimmed(drawn: RenderableType, on: Console) -> None:
+    """Print without the blanks at the ends of lines, which are in the way where the text is copied."""
+    from rich.segment import Segment, Segments
+
+    for parts in on.render_lines(drawn, pad=False):
+        while parts and not parts[-1].text.strip():
+            parts.pop()
+        if parts:
+            parts[-1] = Segment(parts[-1].text.rstrip(), parts[-1].style)
+        on.print(Segments([*parts, Segment.line()]))
 
 
 def text(page: Page, width: int = PIPED) -> str:
@@ -106,8 +118,8 @@ def svg(pages: Iterable[Page], title: str, width: int = 76) -> str:
         markup=False,
         _environ={},
     )
-    for page in pages:
-        put(page, on)
+    for number, page in enumerate(pages):
+        put([GAP, *page] if number else page, on)
     return on.export_svg(title=title, unique_id="wizard")
 
 
@@ -124,7 +136,7 @@ def _line(block: Line, on: Console) -> RenderableType:
     body = _text(*block.words, on=on)
     if not block.mark:
         return body
-    row = Table.grid(padding=(0, 1))
+    row = Table.grid(padding=(0, block.gap))
     row.add_column(no_wrap=True)
     row.add_column(overflow="fold")
     row.add_row(_text(block.mark, on=on), body)

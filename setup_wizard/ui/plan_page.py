@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from setup_wizard.apply import Reviewed
 
 BODY = 4  # columns in, below the number of a step
+SIGNS: dict[str, Role] = {"+": "added", "-": "removed", " ": "plain"}
 SHORT = 12  # lines of a change that the short form shows
 
 
@@ -35,7 +36,7 @@ def altogether(sums: Totals, home: Path) -> Page:
     rows: list[tuple[Words, ...]] = [("to download", fetched)]
     for need in sums.needs:
         rows += _need(need, home)
-    return [title("Altogether"), *grid(rows, indent=1)]
+    return [title("Altogether"), *grid(rows, indent=2)]
 
 
 def _download(sums: Totals) -> str:
@@ -82,7 +83,8 @@ def _what(r: Reviewed, preview: str, home: Path, long: bool) -> Page:
     page: Page = [line((words.why(r.step), "dim"), indent=BODY)] if long and words.why(r.step) else []
     page += [line(costs, indent=BODY)] if costs else []
     page += _change(preview, home) if long else _change_in_short(preview, home)
-    return page + (_downloads(r.forecast.downloads) if long else [])
+    untold = [d for d in r.forecast.downloads if d.sha256 not in preview or not d.sha256]
+    return page + (_downloads(untold) if long else [])
 
 
 def trouble(problem: str, fix: str, home: Path, indent: int) -> Page:
@@ -142,16 +144,23 @@ def _change_in_short(preview: str, home: Path) -> Page:
 
 def _change(preview: str, home: Path) -> Page:
     if is_diff(preview):
-        return _diff(preview.splitlines())
+        head, body = preview.splitlines()[:2], preview.splitlines()[2:]
+        return [*(_headline(tilde(text, home)) for text in head), *_diff(body)]
     return lines(tilde(preview, home), BODY, "dim")
 
 
 def _diff(diff: Sequence[str]) -> Page:
-    roles: dict[str, Role] = {"+": "added", "-": "removed", "@": "dim"}
-    return [
-        Line(((text, "dim" if text.startswith(("--- ", "+++ ")) else roles.get(text[:1], "plain")),), BODY)
-        for text in diff
-    ]
+    """The lines of a diff; what does not fit goes on behind the sign, so that it is not taken for a line."""
+    return [_diff_line(text[:1], text[1:]) if text[:1] in SIGNS else _headline(text) for text in diff]
+
+
+def _diff_line(sign: str, text: str) -> Line:
+    role = SIGNS[sign]
+    return Line(((text, role),), BODY, mark=(sign, role), gap=0)
+
+
+def _headline(text: str) -> Line:
+    return Line(((text, "dim"),), BODY)
 
 
 def _downloads(downloads: Sequence[Download]) -> Page:

@@ -20,6 +20,7 @@ Words = str | tuple[str, Role]
 class Line(msgspec.Struct, frozen=True):
     """A paragraph, `indent` columns in; `mark` stands before it, and what is folded aligns behind the mark.
 
+    Between the mark and the words are `gap` columns.
     A `whole` line is never broken by us: what is to be copied (a command, an address) stays in one piece.
     """
 
@@ -27,6 +28,7 @@ class Line(msgspec.Struct, frozen=True):
     indent: int = 0
     mark: Words = ""
     whole: bool = False
+    gap: int = 1
 
 
 class Grid(msgspec.Struct, frozen=True):
