@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,8 @@ def test_the_first_channel_that_knows_a_package_counts(world: World, env: Path, 
     first = channel(env.parents[2] / "first", [stub("quince", "0.9", noarch="generic")])
     asked = spec(env.parents[2], [first, orchard.as_uri()], ["quince"])
     assert [p.version for p in environment.solve(world, env, asked).packages] == ["0.9"]
+    asked = spec(env.parents[2], [first, orchard.as_uri()], ["orchard::quince"])
+    assert [p.version for p in environment.solve(world, env, asked).packages] == ["1.2"]
 
     with pytest.raises(PackagesQuarrel) as caught:
         environment.solve(world, env, spec(env.parents[2], [first, orchard.as_uri()], ["quince =1.2"]))
@@ -231,6 +234,20 @@ def test_nobody_at_the_address(world: World, env: Path) -> None:
     assert_nothing_half(world, env)
 
 
+def test_a_channel_that_asks_for_a_login(world: World, env: Path, orchard: Path, web: WebServer) -> None:
+    """Without one it says so; with the name and password in ~/.netrc it works."""
+
+    def asks(handler: Any, body: bytes) -> None:
+        login = handler.headers.get("Authorization")
+        handler.good(body) if login else handler.answer(401, b"who is it?")
+
+    asked = spec(env.parents[2], [serve(web, orchard, {"": [asks] * ALWAYS})], ["pear"])
+    with pytest.raises(NetworkTrouble, match="is not for everybody"):
+        environment.solve(world, env, asked)
+    (world.home / ".netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    assert len(environment.solve(world, env, asked).packages) == 2
+
+
 def test_what_is_slow_but_moves_is_waited_for(world: World, env: Path, orchard: Path, web: WebServer) -> None:
     """The guard ends what is stuck, not what is slow."""
     world.patience = Patience(silence=2, slow_for=1, slowest=10)
@@ -245,6 +262,25 @@ def test_a_place_that_cannot_be_written_is_said_so(world: World, env: Path, orch
     env.parent.write_text("in the way")
     with pytest.raises(MachineBlocks, match="could not be written"):
         environment.create(world, env, spec(env.parents[2], [orchard.as_uri()], ["pear"]))
+
+
+def test_a_full_disk_is_said_so(world: World, tmp_path: Path) -> None:
+    """No space left: a plain message with how to look, and nothing half."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        big = {f"lib/f{i}": os.urandom(200_000) for i in range(20)}
+        url = channel(tmp_path / "big", [stub("big", files=big, noarch="generic")])
+        world.home = small
+        with pytest.raises(MachineBlocks, match="No space left") as caught:
+            environment.create(world, small / "envs/big", spec(tmp_path, [url], ["big"]))
+        assert "df -h" in caught.value.fix
+        assert list((small / "envs").iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
 
 
 # --- the package cache ----------------------------------------------------------------------------------

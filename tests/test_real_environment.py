@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,15 @@ def test_killed_after_some_time_it_goes_on(world: World, channel: str, seconds: 
     subprocess.run(python, check=True, env=world.env)
     left = [p.name for p in (world.cache / "pkgs").iterdir() if p.name.startswith(".") and p.is_dir()]
     assert left == []
+
+
+def test_a_login_node_that_allows_little_memory(world: World, channel: str) -> None:
+    """Solved and installed with 1 GiB of addresses, as some centres limit each process."""
+    world.own_python = lambda module: [  # type: ignore[method-assign]
+        *("/bin/sh", "-c", 'ulimit -v 1048576; exec "$@"', "sh", sys.executable, "-m", module)
+    ]
+    environment.create(world, world.home / "envs/lab", spec_of("jupyterlab", channel))
+    assert contents.damaged(world.home / "envs/lab") == {}
 
 
 def test_a_second_environment_is_quick_and_small(world: World, channel: str) -> None:

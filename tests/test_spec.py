@@ -109,6 +109,21 @@ def test_the_digest_tells_what_is_asked_and_nothing_else(tmp_path: Path) -> None
     assert len({one, *(digest(spec_of(tmp_path, text)) for text in others)}) == 6
 
 
+@pytest.mark.parametrize(
+    ("channel", "fix"),
+    [
+        ("https://me:s3cret@example.org/chan", "netrc (chmod 600): machine example.org"),
+        ("https://example.org/t/s3cret/chan", "RATTLER_AUTH_FILE"),
+    ],
+)
+def test_secrets_are_kept_out_of_files(tmp_path: Path, channel: str, fix: str) -> None:
+    """A password or token in a channel is refused, unshown, with the place where it belongs."""
+    with pytest.raises(BadInput, match=r"env\.yml:1:12: the channel https://example\.org") as caught:
+        spec_of(tmp_path, f"channels: ['{channel}']\ndependencies: [x]\n")
+    assert fix in caught.value.fix
+    assert "s3cret" not in caught.value.problem + caught.value.fix
+
+
 def test_secrets_in_channels_are_not_shown() -> None:
     """Neither a password nor a token gets into a message."""
     assert shown("https://me:secret@example.org/chan") == "https://example.org/chan"

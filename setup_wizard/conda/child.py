@@ -30,6 +30,11 @@ TITLES = {
 }
 
 
+# A login node may allow a process 1 GiB of addresses, and has many cores: without these, each of as many
+# threads would set aside 64 MB of them.
+MODEST = {"MALLOC_ARENA_MAX": "2", "TOKIO_WORKER_THREADS": "4", "RAYON_NUM_THREADS": "4"}
+
+
 @dataclass
 class Answer:
     """What the engine said: the solution, how long installing took, and what did not go as it should."""
@@ -51,7 +56,7 @@ def ask(world: World, request: Request, spec: EnvSpec, report: Report) -> Answer
         stdin=msgspec.json.encode(request).decode(),
         on_line=listener.hear,
         silence=max(world.patience.silence, 10),  # it beats twice a second, whatever it does
-        env={**world.env, "HOME": str(world.home), **world.own_python_env()},
+        env={**world.env, "HOME": str(world.home), **world.own_python_env(), **MODEST},
     )
     if listener.failed:
         raise error_of(listener.failed, spec)

@@ -67,9 +67,9 @@ class Unreadable(Exception):
 class Wish:
     """A dependency, read leniently: `python=3.12.*` and `numpy 1.26` are what people write."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, channels: tuple[str, ...] = ()) -> None:
         try:
-            self.spec = MatchSpec(text, strict=False)
+            self.spec = MatchSpec(_tied_to_url(text, channels), strict=False)
         except InvalidMatchSpecError as e:
             raise Unreadable(text, str(e).splitlines()[0]) from None
         self.text = text
@@ -82,11 +82,18 @@ class Wish:
         return self.spec if self.tied else MatchSpec(self.name, strict=False)
 
 
+def _tied_to_url(text: str, channels: tuple[str, ...]) -> str:
+    """`conda-forge::x` means the channel of that name among those listed, a mirror of it too."""
+    name, tied, rest = text.partition("::")
+    url = next((c for c in channels if tied and c.rstrip("/").rpartition("/")[2] == name), None)
+    return f"{url}::{rest}" if url else text
+
+
 class Solver:
     """The channels of a request, and what can be had from them."""
 
     def __init__(self, request: Request, sharded: bool = True) -> None:
-        self.wishes = [Wish(text) for text in request.dependencies]
+        self.wishes = [Wish(text, request.channels) for text in request.dependencies]
         self.channels = [Channel(url) for url in request.channels]
         listed = {c.base_url for c in self.channels}
         tied = (w.spec.channel for w in self.wishes)

@@ -25,13 +25,20 @@ def pip_digest(spec: EnvSpec, prefix: Path) -> str:
 def pip_install(world: World, prefix: Path, spec: EnvSpec, report: Report) -> None:
     """Let the environment's own uv or pip install the pip section. Raises CommandFailed."""
     folder = spec.source.parent if spec.source else world.home
-    report(Progress(f"Install {len(spec.pip)} packages with pip"))
+    title, collected = "Install packages with pip", 0
+    report(Progress(title))
+
+    def hear(line: str) -> None:
+        nonlocal collected
+        collected += line.startswith("Collecting ")
+        report(Progress(title, collected, unit="packages"))
+
     with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
         wanted = Path(tmp, "requirements.txt")
         wanted.write_text("".join(_line(line, folder) + "\n" for line in spec.pip), "utf-8")
         output = world.run(
             [*_installer(prefix), "-r", wanted],
-            on_line=lambda line: report(Progress(line)),
+            on_line=hear,
             env=_pip_env(world, prefix),
             cwd=folder,
         )

@@ -201,11 +201,24 @@ def _channel(channel: str, path: Path, at: str) -> str:
                 f"{at}: there is no folder {folder}.", fix="Correct the path, which is relative to the file."
             )
         return folder.as_uri()
+    if shown(channel) != channel:
+        raise _secret(channel, at)
     if "://" not in channel and not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", channel):
         raise BadInput(
             f"{at}: «{channel}» is no channel.", fix="Write a name (conda-forge), a URL or a folder."
         )
     return channel.rstrip("/")
+
+
+def _secret(channel: str, at: str) -> BadInput:
+    parts = urlsplit(channel)
+    login = f"to ~/.netrc (chmod 600): machine {parts.hostname} login NAME password PASSWORD"
+    token = f'to the file that RATTLER_AUTH_FILE names: {{"{parts.hostname}": {{"CondaToken": "TOKEN"}}}}'
+    return BadInput(
+        f"{at}: the channel {shown(channel)} has a secret in its address, which would be written into every "
+        "record of a package.",
+        fix=f"Write the address without it, and the secret {login if parts.username else token}",
+    )
 
 
 def _is_anacondas(channel: str) -> bool:
