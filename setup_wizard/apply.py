@@ -130,10 +130,24 @@ def _why(state: State) -> str:
 
 def undo(world: World, journal: Journal) -> Iterator[TakenBack]:
     """Take back what is ours, newest first; go on past a failure. At the end our own folders go too."""
+    stuck: list[Entry] = []
     for entry in reversed(list(journal.receipt.values())):
-        yield _take_back(entry, world, journal)
+        inside = [e for e in stuck if entry.before.path in e.before.path.parents]
+        result = _wait_for(entry, inside) if inside else _take_back(entry, world, journal)
+        if result.trouble:
+            stuck.append(entry)
+        yield result
     if not journal.receipt:
         journal.forget()
+
+
+def _wait_for(entry: Entry, inside: list[Entry]) -> TakenBack:
+    """A tree stays as long as something in it could not be undone."""
+    titles = "; ".join(e.step.title for e in inside)
+    trouble = MachineBlocks(
+        f"It waits for what could not be undone in it: {titles}.", fix="hpc-jupyter-setup undo"
+    )
+    return TakenBack(entry.step, trouble=trouble)
 
 
 def _take_back(entry: Entry, world: World, journal: Journal) -> TakenBack:

@@ -18,6 +18,7 @@ from setup_wizard.places import Place, places
 from setup_wizard.steps import Distribution
 from setup_wizard.steps.login_file import reads_rc
 from setup_wizard.steps.old_blocks import old_blocks
+from setup_wizard.steps.rc_file import SHELLS
 from setup_wizard.world import World
 
 WELCOME = "welcome"
@@ -74,10 +75,10 @@ def proposal(choices: Choices, world: World) -> Answers:
         environments=("jupyterlab",),
         notebooks=(WELCOME,),
         notebook_folder=world.home / "jupyter-notebooks",
-        shell=True,
+        shell=world.shell in SHELLS,
         login_file=not choices.login_file_reads_rc,
         old_blocks=False,
-        launch=False,
+        launch=world.on_terminal,
     )
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from setup_wizard import selftest
+from setup_wizard.answers import recall
 from setup_wizard.environments import ours
 from setup_wizard.journal import Entry, Receipt
 from setup_wizard.preflight import Finding, Questions, look
@@ -16,7 +19,9 @@ from setup_wizard.world import Progress, Report, World
 
 def findings(receipt: Receipt, world: World) -> list[Finding]:
     """Every step's check, and the machine's."""
-    asked = Questions(families=(), notebooks=False, room=0, files=0) if receipt else Questions()
+    asked = Questions(mirror=recall(world).mirror)
+    if receipt:  # what is made needs no more room
+        asked = msgspec.structs.replace(asked, families=(), notebooks=False, room=0, files=0)
     return [*(_finding(entry, world) for entry in receipt.values()), *look(world, asked)]
 
 

@@ -29,8 +29,8 @@ def world(tmp_path: Path) -> World:
 
 
 @pytest.fixture(scope="session")
-def jupyter_prefix() -> Iterator[Path]:
-    """A real Python with JupyterLab, notebook, ipykernel, numpy, pandas and matplotlib; made once and kept."""
+def jupyter_prefix() -> Path:
+    """A real Python with JupyterLab, notebook, ipykernel, numpy, pandas, matplotlib; made once and kept."""
     prefix = CACHE / f"jupyter-{sys.version_info[0]}.{sys.version_info[1]}"
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
@@ -40,7 +40,7 @@ def jupyter_prefix() -> Iterator[Path]:
             wanted = ["jupyterlab", "notebook", "ipykernel", "numpy", "pandas", "matplotlib", "nbclient"]
             subprocess.run([prefix / "bin/python", "-m", "pip", "install", "-q", *wanted], check=True)
             (prefix / "complete").touch()
-    yield prefix
+    return prefix
 
 
 @pytest.fixture(scope="session")

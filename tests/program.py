@@ -26,7 +26,7 @@ class Account:
         self.tiny.write_text(TINY)
         kept = ("PATH", "LANG", "TMPDIR", "SSL_CERT_FILE")
         self.env = {k: v for k, v in os.environ.items() if k in kept}
-        self.env |= {"HOME": str(home), "SHELL": "/bin/bash", "USER": "student", "PYTHONPATH": str(ROOT)}
+        self.env |= {"HOME": str(home), "SHELL": "/bin/bash", "USER": "student"}
 
     @property
     def setup(self) -> tuple[str, ...]:

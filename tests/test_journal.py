@@ -119,7 +119,8 @@ from setup_wizard.journal import Journal
 from setup_wizard.world import World
 world = World(Path(sys.argv[1]), {"HOME": sys.argv[1], "PATH": "/usr/bin:/bin"})
 with Journal(world):
-    os.posix_spawn("/bin/sleep", ["sleep", "1"], {}) if os.set_inheritable(world.inherit[0], True) is None else 0
+    os.set_inheritable(world.inherit[0], True)
+    os.posix_spawn("/bin/sleep", ["sleep", "1"], {})
     os.kill(os.getpid(), signal.SIGKILL)
 """
     killed = subprocess.run([sys.executable, "-c", code, str(world.home)], cwd=Path(__file__).parent.parent)

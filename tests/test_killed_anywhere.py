@@ -22,20 +22,24 @@ def _moments(account: Account, log: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def moments(tmp_path_factory: pytest.TempPathFactory, tiny_mirror: str) -> list[int]:
-    """The moments to be killed at: of each kind the first, the middle and the last, in their order."""
+    """The moments to be killed at: of each kind the first and the last, in their order.
+
+    Nothing lies between the end of one thing and the beginning of the next: one of the two is enough.
+    """
     folder = tmp_path_factory.mktemp("count")
     names = _moments(Account(folder / "home", tiny_mirror), folder / "log")
     kinds: dict[str, list[int]] = {}
     for number, name in enumerate(names, 1):
-        kinds.setdefault(re.sub(r"\d+|\S*/\S*", "", name), []).append(number)
-    return sorted({n for at in kinds.values() for n in (at[0], at[len(at) // 2], at[-1])})
+        if not (name.startswith("after") and names[number : number + 1] and "before" in names[number]):
+            kinds.setdefault(re.sub(r"\d+|\S*/\S*", "", name), []).append(number)
+    return sorted({n for at in kinds.values() for n in (at[0], at[-1])})
 
 
 @pytest.mark.parametrize("share", range(SHARES))
 def test_run_again_and_undo_from_every_moment(
     share: int, moments: list[int], tmp_path: Path, tiny_mirror: str
 ) -> None:
-    """Killed anywhere: the next run completes the setup (or undo is called at once); undo restores the home."""
+    """Killed anywhere: the next run completes the setup, or undo is called at once; the home is restored."""
     mine = moments[share::SHARES]
     assert mine, "there are fewer moments than shares"
     for turn, at in enumerate(mine):

@@ -69,7 +69,8 @@ def outcome(done: Outcome, seconds: float, home: Path) -> Page:
     name = tilde(done.step.title, home)
     if done.state == "found":
         return [line((f"{name}  {tilde(done.note, home) or 'already so'}", "dim"), mark=("•", "dim"))]
-    return [line(name, (f"  {duration(seconds)}", "dim"), mark=GOOD)]
+    took = f"  {duration(seconds)}" if seconds >= 0.05 else ""
+    return [line(name, (took, "dim"), mark=GOOD)]
 
 
 # --- undo -----------------------------------------------------------------------------------------------

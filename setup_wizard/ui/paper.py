@@ -7,6 +7,7 @@ Latin letters gets marks that it can show.
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import IO, TYPE_CHECKING
@@ -32,7 +33,7 @@ COLOURS = {
     "removed": "red",
 }
 WIDEST = 100  # columns beyond which lines are tiring to read
-PIPED = 120  # columns when nobody says how wide the paper is
+PIPED = 1000  # columns when nobody says how wide the paper is: logs are not folded
 ASCII = str.maketrans(
     {"✔": "+", "✘": "x", "•": "-", "…": "...", "«": '"', "»": '"', "–": "-", "─": "-", "·": "-"}
 )
@@ -103,8 +104,12 @@ def text(page: Page, width: int = PIPED) -> str:
     return file.getvalue()
 
 
-def svg(pages: Iterable[Page], title: str, width: int = 76) -> str:
-    """Pages as a picture of a terminal; the same pages give the same picture."""
+def svg(pages: Iterable[Page], title: str, width: int = 84) -> str:
+    """Pages as a picture of a terminal, which needs no fonts from elsewhere.
+
+    The same pages give the same picture.
+    """
+    from rich._export_format import CONSOLE_SVG_FORMAT
     from rich.console import Console
 
     on = Console(
@@ -120,7 +125,8 @@ def svg(pages: Iterable[Page], title: str, width: int = 76) -> str:
     )
     for number, page in enumerate(pages):
         put([GAP, *page] if number else page, on)
-    return on.export_svg(title=title, unique_id="wizard")
+    without_fonts = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    return on.export_svg(title=title, unique_id="wizard", code_format=without_fonts)
 
 
 def _drawn(block: Block, on: Console) -> RenderableType:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from setup_wizard.errors import MachineBlocks
 from setup_wizard.world import downloads, machine, ours, programs, web
 from setup_wizard.world.data import Disk, Limits, Mount, Output, Patience, Progress, Reply, Report, silent
 from setup_wizard.world.downloads import make_private, sha256_of
@@ -55,8 +56,13 @@ class World:
 
     @classmethod
     def here(cls) -> World:
-        """The machine we run on, for the user who called us."""
+        """The machine we run on, for the user who called us. Raises MachineBlocks where there is no home."""
         home = os.environ.get("HOME") or str(Path.home())
+        if not os.path.isdir(home):
+            raise MachineBlocks(
+                f"The home directory {home} does not exist.",
+                fix="Log in again; if it stays so, ask whoever runs this machine.",
+            )
         return cls(Path(home), os.environ)
 
     def in_a_hurry(self, seconds: float) -> World:
