@@ -29,6 +29,7 @@ from setup_wizard.step import Blocked, Done, Download, Forecast, Todo
 from setup_wizard.steps import AnyStep, Clone, Condarc, Distribution, ShellBlock, Welcome
 from setup_wizard.ui import figures, paper, show, words
 from setup_wizard.ui.pages import MOST_KEPT, kept_paths
+from setup_wizard.ui.picture import draw
 from setup_wizard.ui.sheet import Block, Page, grid, line
 from setup_wizard.world import Progress, World
 from tests.program import ROOT
@@ -218,6 +219,7 @@ def test_what_is_to_be_copied_is_in_one_piece() -> None:
 def test_colours_only_where_they_are_wanted(env: dict[str, str], terminal: bool, colours: bool) -> None:
     """On a terminal there are colours, elsewhere not; NO_COLOR and FORCE_COLOR say otherwise."""
     script = "from setup_wizard.ui import show; show.error('It broke.', 'Mend it.')"
+    env = {"HOME": "/nowhere", **env}  # that there is no home must be sayable
     seen = on_terminal(script, env) if terminal else piped(script, env)
     assert ("\x1b[" in seen) is colours
     assert "It broke." in seen
@@ -227,7 +229,7 @@ def test_colours_only_where_they_are_wanted(env: dict[str, str], terminal: bool,
 def environment(more: dict[str, str]) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
-        "HOME": "/nowhere",
+        "HOME": "/tmp",
         "TERM": "xterm-256color",
         "PYTHONPATH": str(ROOT),
         **more,
@@ -447,7 +449,7 @@ from setup_wizard.ui import show
 from setup_wizard.ui.sheet import line
 from setup_wizard.world import Progress, World
 with show.live(World.here()) as live:
-    live.report(Progress('Install [it] in /nowhere/there, which has quite a long name for a step'))
+    live.report(Progress('Install [it] in /tmp/there, which has quite a long name for a step'))
     live.report(Progress('a-long-file-name-of-an-installer-for-linux.sh', 40e6, 100e6, 'B'))
     live.report(Progress('Link: numpy', 34, 105, 'packages'))
     sys.stdin.readline()
@@ -488,6 +490,29 @@ def test_the_picture_is_the_same_each_time_and_has_every_line(world: World, revi
     pages = [show.plan(reviewed, show.totals(reviewed, world), world.home)]
     picture = show.svg(pages, "hpc-jupyter-setup")
     assert picture == show.svg(pages, "hpc-jupyter-setup")
-    drawn = "".join("".join(ET.fromstring(picture).itertext()).split())
-    lines = ["".join(shown.split()) for shown in paper.text(pages[0], 76).splitlines()]
+    drawn = letters(picture)
+    lines = ["".join(shown.split()) for shown in paper.text(pages[0], 84).splitlines()]
     assert [shown for shown in lines if shown not in drawn] == []
+
+
+def test_the_picture_in_the_readme_shows_the_wizard_as_it_is() -> None:
+    """docs/wizard.svg is what the program draws now: `python -m setup_wizard.ui.picture docs/wizard.svg`."""
+    assert letters((ROOT / "docs/wizard.svg").read_text()) == letters(draw())
+
+
+def letters(picture: str) -> str:
+    """What can be read in an SVG, without blanks; how it is drawn is for rich to decide."""
+    texts = ET.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")
+    return "".join("".join("".join(t.itertext()) for t in texts).split())
+
+
+def test_a_command_that_shows_nothing_loads_no_library_for_it() -> None:
+    """Only drawing loads rich, only asking loads questionary: a command with --json is quick to start."""
+    script = "import sys; from setup_wizard.ui import ask, show; print(*sys.modules)"
+    assert {"rich", "questionary", "prompt_toolkit"} & set(piped(script, {}).split()) == set()
+
+
+def test_no_line_ends_in_blanks(world: World, reviewed: list[Reviewed]) -> None:
+    """What is copied from the screen or from a log carries no blanks along."""
+    drawn = [shown for page in every_screen(world, reviewed) for shown in paper.text(page, 60).splitlines()]
+    assert [shown for shown in drawn if shown != shown.rstrip()] == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -83,23 +83,30 @@ class Bars:
         self._live.stop()
 
     def _draw(self) -> RenderableType:
-        now = self._on.get_time()
+        """The step has a line for itself; what is under way for it shares its columns."""
+        now, rows = self._on.get_time(), list(self._rows.values())
+        wheel = self._wheel[int(10 * now) % len(self._wheel)]
+        return Group(self._table(wheel, rows[:1], now), self._table(" ", rows[1:], now))
+
+    def _table(self, mark: str, rows: list[Row], now: float) -> RenderableType:
         table = Table.grid(padding=(0, 1), expand=True)
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True, justify="right")
-        for row in list(self._rows.values()):
-            table.add_row(*self._cells(row, now))
+        for row in rows:
+            title = Text(paper.showable(row.progress.title, self._on.encoding))
+            table.add_row(
+                Text(mark, "cyan"), title, self._bar(row.progress), Text(self._figures(row, now), "dim")
+            )
         return table
 
-    def _cells(self, row: Row, now: float) -> tuple[RenderableType, ...]:
-        p = row.progress
-        wheel = self._wheel[int(10 * now) % len(self._wheel)]
+    def _bar(self, p: Progress) -> RenderableType:
+        """A bar where the end is known."""
+        if not p.total:
+            return ""
         width = 20 if self._on.width >= WIDE else 8
-        bar = ProgressBar(p.total, min(p.done, p.total), width, complete_style="cyan", finished_style="cyan")
-        title = paper.showable(p.title, self._on.encoding)
-        return Text(wheel, "cyan"), Text(title), bar if p.total else "", Text(self._figures(row, now), "dim")
+        return ProgressBar(p.total, min(p.done, p.total), width, complete_style="cyan", finished_style="cyan")
 
     def _figures(self, row: Row, now: float) -> str:
         """How far and how fast; or how long it takes already, where nobody knows how far it is."""

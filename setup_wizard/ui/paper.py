@@ -40,11 +40,15 @@ ASCII = str.maketrans(
 
 
 def console(
-    env: Mapping[str, str], *, err: bool = False, file: IO[str] | None = None, width: int | None = None
+    env: Mapping[str, str] | None, *, err: bool = False, file: IO[str] | None = None, width: int | None = None
 ) -> Console:
-    """A console on standard output (or error, or `file`) as the environment wishes it."""
+    """A console on standard output (or error, or `file`) as the environment wishes it.
+
+    None stands for the environment of the process: an error may tell that there is no world to take one from.
+    """
     from rich.console import Console
 
+    env = Console()._environ if env is None else env
     file = file or (sys.stderr if err else sys.stdout)
     colours = has_colours(env, file)
     made = Console(

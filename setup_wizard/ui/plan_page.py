@@ -132,14 +132,22 @@ def changed(diff: str) -> list[str]:
 
 def _change_in_short(preview: str, home: Path) -> Page:
     if not is_diff(preview):
-        said = preview.splitlines()
-        rest = [line((f"… and {count(len(said) - SHORT, 'lines')} more", "dim"), indent=BODY)]
-        return _change("\n".join(said[:SHORT]), home) + (rest if len(said) > SHORT else [])
+        return _told_in_short(preview.splitlines(), home)
     new = changed(preview)
     if len(new) > SHORT:
-        added = sum(text.startswith("+") for text in new)
-        return [line((f"{added} lines come, {len(new) - added} go (see «explain»)", "dim"), indent=BODY)]
+        gone = sum(text.startswith("-") for text in new)
+        said = f"{count(len(new) - gone, 'new lines')}" + (f", {count(gone, 'lines')} less" if gone else "")
+        return [line((f"{said} (see «explain»)", "dim"), indent=BODY)]
     return _diff(new)
+
+
+def _told_in_short(said: Sequence[str], home: Path) -> Page:
+    """What is not a diff: an indented list becomes a paragraph; what is long is cut, with a word on it."""
+    if len(said) > 2 and all(text.startswith(" ") for text in said[1:]):
+        listed = ", ".join(text.strip() for text in said[1:])
+        return [*_change(said[0], home), *_change(listed, home)]
+    rest = [line((f"… and {count(len(said) - SHORT, 'lines')} more", "dim"), indent=BODY)]
+    return _change("\n".join(said[:SHORT]), home) + (rest if len(said) > SHORT else [])
 
 
 def _change(preview: str, home: Path) -> Page:

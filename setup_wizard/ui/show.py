@@ -77,7 +77,7 @@ def put(page: Iterable[Block], world: World | None = None, *, err: bool = False)
     """Show a page on standard output (or error)."""
     from setup_wizard.ui import paper
 
-    paper.put(page, paper.console((world or World.here()).env, err=err))
+    paper.put(page, paper.console(world.env if world else None, err=err))
 
 
 def first(answers: Answers, choices: Choices, world: World) -> Page:
