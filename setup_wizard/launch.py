@@ -86,7 +86,7 @@ def _submit(world: World, job: Job) -> Session:
     """A session whose job the scheduler has taken."""
     scheduler, way = schedulers.find(job.scheduler), access.find(job.access)
     mine = session.reserve(world, job, session.this_process(world))
-    ticket = way.reserve(world)
+    ticket = way.reserve(world, access.Way())
     session.write(mine.folder, ticket)
     try:
         start = [*world.own_python("setup_wizard.serve"), str(mine.folder)]

@@ -55,7 +55,7 @@ class Serve:
         self.world, self.session, self.job = world, mine, mine.job
         self.access = access.find(mine.job.access)
         self.ticket = session.read(mine.folder, access.Ticket) or access.Ticket()
-        self.here = self.access.address(world)
+        self.here = self.access.address(world, self.ticket)
         self.place: Place | None = None
         self.jupyter: subprocess.Popen[bytes] | None = None
 
@@ -85,7 +85,7 @@ class Serve:
         session.write(self.session.folder, self.place)
         self.jupyter = self._start(mine)
         port = self._until_it_answers(mine, self.jupyter.pid)
-        self.access.redeem(self.world, self.ticket, port)
+        self.ticket = self.access.redeem(self.world, self.ticket, self._spot(port))
         start.keep_profile(self.world, mine)
         session.write(self.session.folder, self._address(port))
         return self._watch(mine, port)
@@ -127,8 +127,11 @@ class Serve:
 
     def _address(self, port: int) -> Address:
         version = start.version(self.world, self._base(port))
-        url = self.access.route(self.ticket, self.here, port).url
+        url = self.access.route(self.ticket, self._spot(port)).url
         return Address(url, self.world.hostname, port, self.world.now(), version, words.warning(version))
+
+    def _spot(self, port: int) -> access.Spot:
+        return access.Spot(self.here, port, self.world.hostname, self.session.job_id, self.session.id)
 
     def _base(self, port: int) -> str:
         return f"http://{self.here}:{port}/"

@@ -212,9 +212,9 @@ def test_unknown_names_are_told_with_what_is_near() -> None:
 def test_the_way_on_this_machine_is_loopback(world: World, tmp_path: Path) -> None:
     """The route is the loopback address, no command, no foreign origin; giving it back twice is safe."""
     way = access.find("local")
-    ticket = way.reserve(world)
-    way.redeem(world, ticket, 8888)
+    ticket = way.reserve(world, access.Way())
+    assert way.redeem(world, ticket, access.Spot("127.0.0.1", 8888)) == ticket
     assert ticket.origin == ""
-    assert way.route(ticket, "127.0.0.1", 8888) == access.Route("http://127.0.0.1:8888/")
+    assert way.route(ticket, access.Spot("127.0.0.1", 8888)) == access.Route("http://127.0.0.1:8888/")
     way.release(world, ticket)
     way.release(world, ticket)

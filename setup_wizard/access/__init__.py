@@ -1,12 +1,14 @@
 """One file a way to reach a session.
 
-A ticket is taken before the job starts, tied to the job, made good by the job once its Jupyter answers, and
-given back at the end, whatever the end was.
+A ticket is taken before the job starts, tied to the job, made good by the job as soon as it holds its port,
+looked at while the session lives, and given back at the end, whatever the end was.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+import re
+from collections.abc import Sequence
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -14,45 +16,111 @@ from setup_wizard.errors import BadInput
 from setup_wizard.hints import did_you_mean
 from setup_wizard.world import World
 
+# How a tunnel comes from the login node to the node: straight by ssh, through a step of the job, or over
+# the cluster's own network to an address of the node.
+Nodes = Literal["ssh", "relay", "address"]
+State = Literal["pending", "live", "lost", "unknown"]
+
+
+class Way(msgspec.Struct, frozen=True):
+    """What a site says of its ways in.
+
+    `domain` is that of its proxy ("" for none), `ca` a file of certificates to trust there ("" for the
+    usual ones), `login` the name by which a laptop reaches this very login node ("" for its own).
+    """
+
+    domain: str = ""
+    ca: str = ""
+    login: str = ""
+    nodes: Nodes = "ssh"
+
 
 class Ticket(msgspec.Struct, frozen=True):
-    """The right to a way in. `name` is what the proxy knows it by ("" for none), and a secret.
+    """The right to a way in, and all that is needed to use it and to give it back.
 
-    `origin` is the one foreign origin that Jupyter must accept, as https://name.domain without a slash;
-    "" when the browser speaks to Jupyter under its own address.
+    `name` is what the proxy knows it by ("" for none), and a secret; so are the `spares`, which take over
+    when somebody destroys the mapping of the first. `login` and `user` are those of the launch.
     """
 
     name: str = ""
-    origin: str = ""
+    domain: str = ""
+    spares: tuple[str, ...] = ()
+    ca: str = ""
+    login: str = ""
+    user: str = ""
+    nodes: Nodes = "ssh"
+
+    @property
+    def origin(self) -> str:
+        """The foreign origin that a browser has now; "" when it comes under Jupyter's own address."""
+        return next(iter(self.origins), "")
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """All foreign origins that Jupyter must accept, each without a slash at its end."""
+        return tuple(f"https://{name}.{self.domain}" for name in (self.name, *self.spares) if name)
+
+
+class Spot(msgspec.Struct, frozen=True):
+    """Where a Jupyter listens: its IP address and port, the node's name, its job and its session."""
+
+    address: str
+    port: int
+    host: str = ""
+    job: str = ""
+    session: str = ""
 
 
 class Route(msgspec.Struct, frozen=True):
-    """How to get there: the address for the browser, and the command to run first ("" for none)."""
+    """How to get there: the address for the browser, and the command to run first ("" for none).
+
+    `note` is what the user should know about it; `anywhere` tells whether the address answers here too, and
+    not only where the command runs.
+    """
 
     url: str
     command: str = ""
+    note: str = ""
+    anywhere: bool = True
 
 
 class Access(Protocol):
     """A way in."""
 
-    def address(self, world: World) -> str:
+    def address(self, world: World, ticket: Ticket) -> str:
         """In the job: the one IP address that Jupyter is to listen on."""
 
-    def reserve(self, world: World) -> Ticket:
-        """Before the job is submitted."""
+    def reserve(self, world: World, way: Way) -> Ticket:
+        """Before the job is submitted, on the login node."""
 
     def attach(self, world: World, ticket: Ticket, job_id: str) -> None:
-        """When the job has an id."""
+        """When the job has an id. Nobody depends on it, so it raises nothing."""
 
-    def redeem(self, world: World, ticket: Ticket, port: int) -> None:
-        """In the job, when what answers at the port has proven to be ours."""
+    def redeem(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
+        """In the job, once its port is held: the ticket as it is then, perhaps under a spare name."""
 
-    def route(self, ticket: Ticket, host: str, port: int) -> Route:
-        """The way to a Jupyter that listens on `host`."""
+    def state(self, world: World, ticket: Ticket, sign: tuple[str, str]) -> State:
+        """One look, in the job: whether the way leads to the Jupyter that shows `sign`.
+
+        "lost" is a way that somebody has destroyed or taken; on "unknown" nothing is to be done.
+        """
+
+    def renew(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
+        """Another way in place of a lost one; a SetupError when there is none left."""
+
+    def route(self, ticket: Ticket, spot: Spot) -> Route:
+        """The way to a Jupyter that listens there."""
 
     def release(self, world: World, ticket: Ticket) -> None:
-        """Give it back; safe twice."""
+        """Give it back, from the node that redeemed it, after Jupyter has ended; safe twice.
+
+        A SetupError says what is left, and until when.
+        """
+
+
+def exactly(origins: Sequence[str]) -> str:
+    """The pattern that these origins match, and nothing else does."""
+    return rf"\A(?:{'|'.join(re.escape(origin) for origin in origins)})\Z"
 
 
 def find(name: str) -> Access:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from setup_wizard.access import Route, Ticket
+from setup_wizard.access import Route, Spot, State, Ticket, Way
 from setup_wizard.world import World
 
 LOOPBACK = "127.0.0.1"
@@ -11,20 +11,26 @@ LOOPBACK = "127.0.0.1"
 class Local:
     """Straight to the loopback address."""
 
-    def address(self, world: World) -> str:
+    def address(self, world: World, ticket: Ticket) -> str:
         return LOOPBACK
 
-    def reserve(self, world: World) -> Ticket:
+    def reserve(self, world: World, way: Way) -> Ticket:
         return Ticket()
 
     def attach(self, world: World, ticket: Ticket, job_id: str) -> None:
         return None
 
-    def redeem(self, world: World, ticket: Ticket, port: int) -> None:
-        return None
+    def redeem(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
+        return ticket
 
-    def route(self, ticket: Ticket, host: str, port: int) -> Route:
-        return Route(f"http://{LOOPBACK}:{port}/")
+    def state(self, world: World, ticket: Ticket, sign: tuple[str, str]) -> State:
+        return "live"
+
+    def renew(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
+        return ticket
+
+    def route(self, ticket: Ticket, spot: Spot) -> Route:
+        return Route(f"http://{LOOPBACK}:{spot.port}/")
 
     def release(self, world: World, ticket: Ticket) -> None:
         return None
