@@ -114,7 +114,7 @@ def test_enter_takes_the_whole_proposal(home: Path, size: tuple[int, int]) -> No
         "shell": True,
         "login-file": False,
         "old-blocks": False,
-        "launch": False,
+        "launch": True,
     }
 
 
@@ -125,21 +125,21 @@ def test_answers_can_be_changed(home: Path) -> None:
     person.asked("environments", SPACE, DOWN, SPACE, ENTER)  # jupyter on, jupyterlab off
     person.asked("notebooks", DOWN, SPACE, ENTER)
     person.asked("notebook_folder", CTRL_U, "~/nb", ENTER)
-    person.asked("shell", "n", ENTER).asked("launch", "y", ENTER)
+    person.asked("shell", "n", ENTER).asked("launch", "n", ENTER)
     said = person.answers()
     assert said["distribution"] == "miniforge"
     assert said["prefix"] == str(home / "miniforge3")
     assert said["environments"] == ["jupyter"]
     assert said["notebooks"] == ["welcome", "Expanse-Notebooks"]
     assert said["notebook-folder"] == str(home / "nb")
-    assert (said["shell"], said["launch"]) == (False, True)
+    assert (said["shell"], said["launch"]) == (False, False)
 
 
 def test_only_what_is_open_is_asked(home: Path) -> None:
     """What a flag has answered is not asked again."""
     assert Person(home, "ask", without()).answers() == EVERYTHING
     person = Person(home, "ask", without("launch"))
-    assert person.asked("launch", ENTER).answers()["launch"] is False
+    assert person.asked("launch", "n", ENTER).answers()["launch"] is False
 
 
 def test_a_conda_that_is_there_needs_neither_place_nor_licence(home: Path) -> None:
@@ -251,9 +251,9 @@ def test_ctrl_c_keeps_the_answers_for_next_time(home: Path) -> None:
 
 def test_ctrl_c_early_does_not_forget_what_came_later_last_time(home: Path) -> None:
     """Leaving at the second question keeps the other answers of last time."""
-    Person(home, "ask", without("launch")).asked("launch", "y", ENTER).answers()
+    Person(home, "ask", without("launch")).asked("launch", "n", ENTER).answers()
     Person(home, "ask").asked("distribution", ENTER).asked("prefix").gives_up()
-    assert Person(home, "ask", without("launch")).asked("launch", ENTER).answers()["launch"] is True
+    assert Person(home, "ask", without("launch")).asked("launch", ENTER).answers()["launch"] is False
 
 
 def test_what_is_gone_is_not_offered_again(home: Path) -> None:
@@ -280,6 +280,12 @@ def test_a_plan_is_agreed_to_with_a_letter(home: Path, keys: tuple[str, ...], sa
     assert Person(home, "confirm").sees("Shall I do this?").sees("explain").presses(*keys).answers() == said
 
 
+def test_keys_pressed_too_early_agree_to_nothing(home: Path) -> None:
+    """Enter, pressed before the plan was there to be read, is not taken for a yes."""
+    person = Person(home, "confirm").presses(ENTER, ENTER)
+    assert person.sees("Shall I do this?").sees("explain").presses("n", ENTER).answers() == "no"
+
+
 # --- poor terminals -------------------------------------------------------------------------------------
 
 
@@ -293,7 +299,7 @@ def test_a_dumb_terminal_is_asked_in_plain_lines(home: Path) -> None:
     person.asked("environments").sees("Enter takes 2").presses("1, jupyterlab\n")
     person.asked("notebooks").sees("Enter takes 1").presses("0\n")
     person.asked("shell").sees("Enter takes y").presses("n\n")
-    person.asked("launch").sees("Enter takes n").presses("\n")
+    person.asked("launch").sees("Enter takes y").presses("n\n")
     said = person.answers()
     assert (said["distribution"], said["shell"], said["launch"]) == ("miniforge", False, False)
     assert (said["environments"], said["notebooks"]) == (["jupyter", "jupyterlab"], [])

@@ -199,6 +199,8 @@ def test_long_paths_are_folded_not_cut() -> None:
 def test_what_is_to_be_copied_is_in_one_piece() -> None:
     """A command that is the fix is never broken into lines by us; prose is."""
     command = "export SSL_CERT_FILE=" + "/x" * 60
+    spoken = "unset PYTHONPATH; and take it out of your rc files (grep -n PYTHONPATH ~/.*rc ~/.*profile)"
+    assert too_wide(show.findings([Finding("Python", "bad", "no", spoken)], Path("/h")), 60) == []
     said = paper.text(show.findings([Finding("TLS", "bad", "no", command)], Path("/h")), 60)
     assert command in said
     prose = "Free some space " * 10

@@ -23,6 +23,7 @@ from setup_wizard.ui.figures import tilde
 from setup_wizard.ui.first_page import prefix_of
 from setup_wizard.ui.prompt import Ask, Asker, Option
 from setup_wizard.ui.questions import BY_FIELD, flags_for
+from setup_wizard.ui.sheet import GAP
 from setup_wizard.world import World
 
 __all__ = ["agree_licence", "ask", "confirm", "flags_for", "offered"]
@@ -33,6 +34,7 @@ Keep = Callable[[Answers], None]
 def ask(answers: Answers, choices: Choices, world: World, keep: Keep) -> Answers:
     """Ask for what is None in the answers. `keep` is called with all that is known after every answer."""
     talk = Talk(choices, world, keep)
+    prompt.say(world, [GAP])
     for question in (_conda, _channels, _environments, _notebooks, _shell, _mending, _launch):
         answers = question(talk, answers)
     return answers
@@ -230,6 +232,10 @@ def agree_licence(name: str, world: World) -> bool:
 
 
 def confirm(text: str, world: World, *, explain: bool = True) -> str:
-    """«yes», «no» or, where there is more to say, «explain»."""
+    """«yes», «no» or, where there is more to say, «explain»; keys pressed before do not count."""
     choices = [Option(name, name, note, key=name[0]) for name, note in words.CONFIRM.items()]
-    return prompt.asker(world).one(Ask(text), choices if explain else choices[:2], "yes")
+    prompt.say(world, [GAP])
+    prompt.forget_keys()
+    said = prompt.asker(world).one(Ask(text), choices if explain else choices[:2], "yes")
+    prompt.say(world, [GAP])
+    return said

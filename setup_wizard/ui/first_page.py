@@ -43,6 +43,7 @@ def _ways() -> Page:
         line(words.FIRST),
         GAP,
         Line((("hpc-jupyter-setup undo", "command"), f" {words.UNDO}")),
+        GAP,
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
 
 BODY = 4  # columns in, below the number of a step
 SIGNS: dict[str, Role] = {"+": "added", "-": "removed", " ": "plain"}
+SPOKEN = re.compile(r"[,;] (?:and|or|then)\b")  # two things to do, told in words
 SHORT = 12  # lines of a change that the short form shows
 
 
 def plan(reviewed: Sequence[Reviewed], sums: Totals, home: Path, *, long: bool = False) -> Page:
     """The whole plan; the long form has the reasons, every changed line and every download."""
-    page: Page = [title("The plan"), GAP]
+    page: Page = [GAP, title("The plan"), GAP]
     number = 0
     for r in reviewed:
         number += isinstance(r.state, Todo)
@@ -101,8 +103,10 @@ def remedy(fix: str, indent: int = 0) -> Page:
 
 
 def is_command(text: str) -> bool:
-    """Whether a line is for the shell, not for reading: it starts small and ends without a full stop."""
-    return text[:1].strip() == "" or not (text[0].isupper() or text.rstrip().endswith((".", "…")))
+    """Whether a line is for the shell, not for reading: it starts small, and is no sentence."""
+    if not text[:1].strip():
+        return True
+    return not (text[0].isupper() or text.rstrip().endswith((".", "…")) or SPOKEN.search(text))
 
 
 # --- what a step changes --------------------------------------------------------------------------------

@@ -5,6 +5,9 @@ Ctrl-C and Ctrl-D raise KeyboardInterrupt. What was asked becomes one line when 
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import termios
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -70,6 +73,12 @@ def asker(world: World) -> Asker:
 def can_draw(world: World) -> bool:
     """Whether the terminal can move its cursor."""
     return world.on_terminal and world.env.get("TERM", "dumb") not in ("", "dumb", "unknown")
+
+
+def forget_keys() -> None:
+    """Drop what was typed ahead: nobody agrees to what they have not seen."""
+    with contextlib.suppress(termios.error, OSError, ValueError):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def say(world: World, page: Page) -> None:
