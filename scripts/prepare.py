@@ -20,7 +20,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE_OF = {"bash": "bash", "git": "git", "script": "bsdutils"}  # the Debian package of a program
+PACKAGE_OF = {  # the Debian package of a program
+    "bash": "bash",
+    "git": "git",
+    "script": "bsdutils",
+    # The cluster of the tests; see tests/cluster/cluster.py.
+    "ip": "iproute2",
+    "unshare": "util-linux",
+    "ssh": "openssh-client",
+    "sshd": "openssh-server",
+    "munged": "munge",
+    "slurmctld": "slurm-wlm",
+    "qsub": "slurm-wlm-torque",
+    "apache2": "apache2-bin",
+    "openssl": "openssl",
+}
+POLICY = Path("/usr/sbin/policy-rc.d")  # asked by packages whether they may start their services
 MACHINE_BLOCKS = 3  # the exit code, as in docs/reference/exit-codes.md
 
 
@@ -149,13 +164,19 @@ def pip(python: str, *wanted: str, cwd: Path = ROOT) -> None:
 
 def provide(programs: Sequence[str]) -> None:
     """Install the programs that are missing where we may; else say which, and what will be skipped."""
-    missing = [PACKAGE_OF[p] for p in programs if not shutil.which(p)]
+    missing = packages_of(programs)
     if missing and is_root_of_debian():
         apt(missing)
-        missing = [PACKAGE_OF[p] for p in programs if not shutil.which(p)]
+        missing = packages_of(programs)
     if missing:
         names = " ".join(missing)
         print(f"Not found: {names}. What needs them is skipped. To have all: apt-get install {names}")
+
+
+def packages_of(programs: Sequence[str]) -> list[str]:
+    """The packages of those programs that are missing; an ordinary user has no sbin in PATH."""
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    return [PACKAGE_OF[p] for p in programs if not shutil.which(p, path=path)]
 
 
 def is_root_of_debian() -> bool:
@@ -164,13 +185,23 @@ def is_root_of_debian() -> bool:
 
 
 def apt(packages: Sequence[str]) -> None:
-    """Install Debian packages; that it did not work is said, and no end: there may be another way."""
+    """Install Debian packages; that it did not work is said, and no end: there may be another way.
+
+    No service is started: the tests start their own, where nobody else can reach them.
+    """
     print(f"Installing Debian packages: {' '.join(packages)} …", flush=True)
+    ours = not POLICY.exists()
     try:
+        if ours:
+            POLICY.write_text("#!/bin/sh\nexit 101\n")
+            POLICY.chmod(0o755)
         run(["apt-get", "-q", "update"])
         run(["apt-get", "-q", "install", "-y", "--no-install-recommends", *packages])
-    except Trouble as e:
+    except (Trouble, OSError) as e:
         print(e)
+    finally:
+        if ours:
+            POLICY.unlink(missing_ok=True)
 
 
 # --- running ----------------------------------------------------------------------------------------------

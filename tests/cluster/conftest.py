@@ -1,0 +1,29 @@
+"""The cluster of the tests; skipped, with the packages to install, where this machine cannot hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.cluster import Cluster
+from tests.cluster.nodes import CannotStart
+
+
+@pytest.fixture(scope="session")
+def whole_cluster() -> Iterator[Cluster]:
+    """One cluster for all tests of this run."""
+    try:
+        made = Cluster()
+    except CannotStart as e:
+        pytest.skip(f"no cluster on this machine: {e}")
+    with made:
+        yield made
+
+
+@pytest.fixture
+def cluster(whole_cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster with no jobs, all nodes up, and alice's homes as they were at first; so it is left, too."""
+    whole_cluster.tidy()
+    yield whole_cluster
+    whole_cluster.tidy()
