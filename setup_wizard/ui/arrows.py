@@ -9,22 +9,25 @@ from typing import Any
 
 import questionary
 from prompt_toolkit.completion import PathCompleter
+from prompt_toolkit.styles import Attrs
 from questionary import Choice, Question, Separator, Style
 
 from setup_wizard.ui import paper
 from setup_wizard.ui.prompt import Ask, Check, Option, answered
 from setup_wizard.world import World
 
+# Readable on a light ground as on a dark one, which no grey is; older versions do not know the word.
+QUIET = "dim" if "dim" in Attrs._fields else ""
 STYLE = Style(
     [
         ("qmark", "fg:ansicyan bold"),
         ("question", "bold"),
-        ("instruction", "fg:ansigray"),
+        ("instruction", QUIET),
         ("pointer", "fg:ansicyan bold"),
-        ("selected", "fg:ansigreen"),
+        ("selected", "noreverse fg:ansigreen"),
         ("name", "bold"),
-        ("note", "fg:ansigray"),
-        ("separator", "fg:ansigray"),
+        ("note", QUIET),
+        ("separator", QUIET),
         ("validation-toolbar", "noreverse fg:ansired"),
     ]
 )
