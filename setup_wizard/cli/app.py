@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from setup_wizard import __version__
-from setup_wizard.cli import completion, doctor, env, launch, rehearse, setup, status, undo
+from setup_wizard.cli import completion, doctor, env, launch, rehearse, setup, sites, status, undo
 
 app = typer.Typer(
     name="hpc-jupyter-setup",
@@ -26,6 +26,7 @@ app.add_typer(env.app, name="env")
 app.command()(launch.launch)
 app.command()(launch.sessions)
 app.command()(launch.stop)
+app.add_typer(sites.app, name="sites")
 app.command()(rehearse.rehearse)
 app.command()(completion.completion)
 
