@@ -320,7 +320,8 @@ def test_no_color_means_no_colours(home: Path) -> None:
     person.terminal.logfile_read = seen
     person.sees("explain").presses(ENTER).answers()
     seen.seek(0)
-    colours = [c for c in re.findall(r"\x1b\[([\d;]*)m", seen.read()) if set(c.split(";")) - {"", "0", "1", "2"}]
+    codes = re.findall(r"\x1b\[([\d;]*)m", seen.read())
+    colours = [c for c in codes if set(c.split(";")) - {"", "0", "1", "2"}]  # bold and dim are none
     assert colours == []
 
 
