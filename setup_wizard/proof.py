@@ -27,13 +27,15 @@ MOST = 1 << 20  # bytes of one message
 class Target(msgspec.Struct, frozen=True):
     """What is to be proven: the URL as printed (with the token), and the prefix that its kernel must have.
 
-    `sign` is what only our server shows without a token: its place below the URL, and its content.
+    `sign` is what only our server shows without a token: its place below the URL, and its content. `ca` is
+    a file of certificates to trust, "" for the usual ones.
     """
 
     url: str
     token: str
     sign: tuple[str, str]
     prefix: Path
+    ca: str = ""
 
     @property
     def base(self) -> str:
@@ -75,7 +77,7 @@ READ_LOG = "Read jupyter.log in the session's folder, then launch again."
 
 def it_is_ours(world: World, target: Target) -> None:
     """Nothing when the server at the URL is ours; it is asked without the token: a stranger never gets it."""
-    if not shows(world, target.base, target.sign):
+    if not shows(world, target.base, target.sign, target.ca):
         raise NotProven(
             f"What answers at {target.base} is not the Jupyter of this session; it did not get the token.",
             fix="hpc-jupyter-setup stop, then launch again: another port will be chosen.",
@@ -84,7 +86,7 @@ def it_is_ours(world: World, target: Target) -> None:
 
 def _it_is_closed(world: World, target: Target) -> None:
     for headers in ({}, {"Authorization": "token wrong"}):
-        reply = world.call(Ask(f"{target.base}api/status", headers=headers))
+        reply = world.call(Ask(f"{target.base}api/status", headers=headers, ca=target.ca))
         if reply.status != 403:
             raise NotProven(
                 f"Jupyter answered {reply.status} to somebody without the right token; 403 was expected.",
@@ -94,7 +96,7 @@ def _it_is_closed(world: World, target: Target) -> None:
 
 def _open_page(world: World, target: Target) -> dict[str, str]:
     """The cookies that the browser gets with the page."""
-    reply = world.call(Ask(target.url, timeout=30))
+    reply = world.call(Ask(target.url, timeout=30, ca=target.ca))
     if reply.status != 200:
         raise NotProven(f"The page of Jupyter answered {reply.status}.", fix=READ_LOG)
     lines = reply.headers.get("set-cookie", "").split("\n")
@@ -116,7 +118,7 @@ def _call(
     world: World, target: Target, path: str, cookies: dict[str, str], *, method: str, body: bytes = b""
 ) -> Reply:
     headers = {**_headers(target, cookies), "X-XSRFToken": cookies.get("_xsrf", "")}
-    return world.call(Ask(target.base + path, method, headers, body, timeout=PATIENCE))
+    return world.call(Ask(target.base + path, method, headers, body, timeout=PATIENCE, ca=target.ca))
 
 
 def _headers(target: Target, cookies: dict[str, str]) -> dict[str, str]:
@@ -149,7 +151,9 @@ async def _converse(target: Target, cookies: dict[str, str], kernel: str, code: 
 
     session = Session(key=b"")
     url = f"ws{target.base.removeprefix('http')}api/kernels/{kernel}/channels?session_id={session.session}"
-    request = HTTPRequest(url, headers=_headers(target, cookies), connect_timeout=30)
+    request = HTTPRequest(
+        url, headers=_headers(target, cookies), connect_timeout=30, ca_certs=target.ca or None
+    )
     try:
         socket = await websocket_connect(request, max_message_size=MOST)
     except (HTTPClientError, OSError) as e:

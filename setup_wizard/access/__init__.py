@@ -126,8 +126,9 @@ def exactly(origins: Sequence[str]) -> str:
 def find(name: str) -> Access:
     """The way in of that name; BadInput for an unknown one."""
     from setup_wizard.access.local import Local
+    from setup_wizard.access.satellite import Satellite
 
-    known: dict[str, type[Access]] = {"local": Local}
+    known: dict[str, type[Access]] = {"local": Local, "rps": Satellite}
     if name not in known:
         raise BadInput(
             f"There is no way in called «{name}».{did_you_mean(name, known)}",

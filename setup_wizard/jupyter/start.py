@@ -31,10 +31,14 @@ ACTIVATE = 'for f in "$1"/etc/conda/activate.d/*.sh; do . "$f"; done >/dev/null 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the settings need: own address, foreign origin, environment, notebooks' folder, secrets' place."""
+    """What the settings need: own address and port, foreign origins, environment, folder, secrets' place.
+
+    `origins` is a pattern of exactly those foreign origins that a browser may have, "" for none.
+    """
 
     address: str
-    origin: str
+    port: int
+    origins: str
     prefix: Path
     folder: Path
     secrets: Path
@@ -45,7 +49,7 @@ def settings(wanted: Wanted, nook: Nook) -> str:
     """The settings file. It holds no secret itself, and overrules what the user's own files could open."""
     values = {
         "ServerApp.ip": wanted.address,
-        "ServerApp.port": 0,
+        "ServerApp.port": wanted.port,
         "ServerApp.port_retries": 0,
         "ServerApp.sock": "",
         "ServerApp.base_url": "/",
@@ -54,10 +58,13 @@ def settings(wanted: Wanted, nook: Nook) -> str:
         "ServerApp.open_browser": False,
         "ServerApp.root_dir": str(wanted.folder),
         "ServerApp.allow_root": wanted.root,
-        "ServerApp.allow_origin": wanted.origin,
-        "ServerApp.allow_origin_pat": "",
+        "ServerApp.allow_origin": "",
+        "ServerApp.allow_origin_pat": wanted.origins,
         "ServerApp.allow_credentials": False,
-        "ServerApp.allow_remote_access": False,
+        # a proxy calls us by our number; on loopback, a foreign name is somebody's trick
+        "ServerApp.allow_remote_access": not wanted.address.startswith("127."),
+        "IdentityProvider.cookie_options": {"samesite": "Strict"},
+        "IdentityProvider.secure_cookie": bool(wanted.origins),
         "ServerApp.allow_unauthenticated_access": False,
         "ServerApp.disable_check_xsrf": False,
         "ServerApp.trust_xheaders": False,
@@ -132,11 +139,11 @@ def keep_profile(world: World, nook: Nook) -> None:
             link.symlink_to(path)
 
 
-def shows(world: World, base: str, sign: tuple[str, str]) -> bool:
+def shows(world: World, base: str, sign: tuple[str, str], ca: str = "") -> bool:
     """Whether the server at `base` shows the sign: place below its address, content."""
     place, content = sign
     with contextlib.suppress(NetworkTrouble):
-        reply = world.call(Ask(base + place))
+        reply = world.call(Ask(base + place, ca=ca))
         return reply.status == 200 and hmac.compare_digest(reply.body, content.encode())
     return False
 

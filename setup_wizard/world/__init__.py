@@ -20,7 +20,7 @@ from setup_wizard.errors import MachineBlocks
 from setup_wizard.world import downloads, machine, ours, programs, web
 from setup_wizard.world.data import Disk, Limits, Mount, Output, Patience, Progress, Reply, Report, silent
 from setup_wizard.world.downloads import make_private, sha256_of
-from setup_wizard.world.straight import Ask, straight
+from setup_wizard.world.straight import Ask, our_address, straight
 
 __all__ = [
     "APP",
@@ -270,6 +270,10 @@ class World:
         came several times has its values on lines of their own. Raises NetworkTrouble when nobody answers.
         """
         return straight(ask)
+
+    def our_address(self, url: str) -> str:
+        """Our own IPv4 address on the way to the server of a URL; NetworkTrouble when there is no way."""
+        return our_address(url)
 
     def proxy(self, url: str) -> str:
         """The proxy that the environment names for a URL, "" for none."""

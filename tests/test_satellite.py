@@ -1,0 +1,340 @@
+"""The way in through the site's proxy, against a stand-in that answers as the real service does."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from setup_wizard import access, session
+from setup_wizard.access import Spot, Ticket, Way
+from setup_wizard.access.control import Control
+from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble
+from setup_wizard.world import World
+from tests.rps_stand_in import DOMAIN, Elsewhere, Name, Proxy, lead_here
+from tests.web_server import WebServer
+
+LOGIN, NODE, OTHER, OUTSIDE = "127.21.0.1", "127.21.0.5", "127.21.0.6", "127.0.0.1"
+SIGN = ("static/sign", "ours alone")
+rps = access.find("rps")
+
+
+@pytest.fixture
+def proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """The stand-in, with its names leading to it."""
+    folder = tmp_path / "rps"
+    folder.mkdir()
+    with Proxy(folder) as running:
+        lead_here(monkeypatch, running)
+        yield running
+
+
+@pytest.fixture
+def login(proxy: Proxy, world: World) -> Elsewhere:
+    """The login node."""
+    return Elsewhere(world, LOGIN)
+
+
+@pytest.fixture
+def node(proxy: Proxy, world: World) -> Elsewhere:
+    """The node that the job runs on."""
+    return Elsewhere(world, NODE)
+
+
+@pytest.fixture
+def ticket(proxy: Proxy, login: Elsewhere) -> Ticket:
+    """What a launch has reserved."""
+    return rps.reserve(login, Way(domain=DOMAIN, ca=proxy.ca))
+
+
+@pytest.fixture
+def jupyter(proxy: Proxy) -> Iterator[WebServer]:
+    """A web server that shows what ours shows, in Jupyter's place."""
+    with WebServer() as web:
+        web.serve("/api", json.dumps({"version": "2.21.0"}).encode())
+        web.serve(f"/{SIGN[0]}", SIGN[1].encode())
+        yield web
+
+
+def control(proxy: Proxy, world: World) -> Control:
+    """The control service as asked from `world`."""
+    return Control(world, DOMAIN, proxy.ca)
+
+
+def spot(port: int = 8888) -> Spot:
+    """Where Jupyter listens."""
+    return Spot(NODE, port)
+
+
+def lead_to(proxy: Proxy, ticket: Ticket, web: WebServer) -> None:
+    """Let the name lead to a web server, as a redeem from there and the proxy's cron would have done."""
+    proxy.names[ticket.name] = Name("PR", ("127.0.0.1", int(web.url.rpartition(":")[2])))
+
+
+def answer(said: str) -> Callable[[Proxy, str], str]:
+    """Such an answer in place of the real one."""
+    return lambda proxy, name: said
+
+
+LOST = answer("and then lost")  # it is done, and nobody hears that it was
+DOWN = answer("503 Service Unavailable")
+
+
+# --- reserve ---------------------------------------------------------------------------------------------
+
+
+def test_a_launch_takes_a_name_and_a_spare(proxy: Proxy, ticket: Ticket) -> None:
+    """Two names are reserved; the origins are theirs, exactly, and nothing else matches the pattern."""
+    assert list(proxy.names) == [ticket.name, *ticket.spares]
+    assert ticket.origins == tuple(f"https://{n}.{DOMAIN}" for n in proxy.names)
+    import re
+
+    pattern = access.exactly(ticket.origins)
+    assert all(re.match(pattern, origin) for origin in ticket.origins)
+    strange = (
+        "https://evil.rps.test",
+        f"{ticket.origin}.evil.example",
+        f"{ticket.origin}\n",
+        "https://xrps.test",
+    )
+    assert not any(re.match(pattern, origin) for origin in strange)
+
+
+def test_no_name_outside_of_the_cluster(proxy: Proxy, world: World) -> None:
+    """Refused under 200: an error with the proxy's reason, and no word of it is taken for a name."""
+    outside = Elsewhere(world, OUTSIDE)
+    with pytest.raises(MachineBlocks, match="not in range") as e:
+        rps.reserve(outside, Way(domain=DOMAIN, ca=proxy.ca))
+    assert "login node" in e.value.fix
+    assert proxy.calls("getlink") == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Your token is \nquiet-otter\n",
+        "Your token is \nquiet-otter-a-b\n",
+        "Your token is \nQuiet-Otter-A\n",
+        "Your token is \nquiet-otter-a\nand more\n",
+        "<html>Log in to the network</html>",
+        "Oops! Your token is \nquiet-otter-a\n",
+        "",
+    ],
+)
+def test_a_name_reads_as_it_must(proxy: Proxy, login: Elsewhere, said: str) -> None:
+    """Whatever is not exactly the answer with three words gives no name."""
+    proxy.faults["getlink"] = [answer(said)]
+    with pytest.raises(MachineBlocks):
+        control(proxy, login).take()
+
+
+def test_a_lost_answer_costs_only_a_name(proxy: Proxy, login: Elsewhere) -> None:
+    """When the answer to the first try is lost and the second is a 503, the third is used."""
+    proxy.faults["getlink"] = [LOST, DOWN]
+    assert control(proxy, login).take() == "quiet-otter-b"
+
+
+def test_a_proxy_that_stays_down_ends_the_launch(proxy: Proxy, login: Elsewhere) -> None:
+    """After three tries it is said that the proxy is in trouble, and what else can be done."""
+    proxy.faults["getlink"] = [DOWN, DOWN, DOWN]
+    with pytest.raises(NetworkTrouble, match="answered 503 to getlink") as e:
+        control(proxy, login).take()
+    assert "tunnel" in e.value.fix
+    assert proxy.calls("getlink") == 3
+
+
+def test_without_a_spare_there_is_still_a_session(proxy: Proxy, login: Elsewhere) -> None:
+    """A second name that cannot be had is no reason to refuse a launch."""
+    proxy.faults["getlink"] = [answer("Your token is \nquiet-otter-z\n"), DOWN, DOWN, DOWN]
+    assert rps.reserve(login, Way(domain=DOMAIN, ca=proxy.ca)).spares == ()
+
+
+def test_its_certificate_is_looked_at(proxy: Proxy, login: Elsewhere) -> None:
+    """Without the authority's certificate nobody is asked anything."""
+    with pytest.raises(NetworkTrouble, match="certificate is not trusted"):
+        rps.reserve(login, Way(domain=DOMAIN))
+    assert proxy.asked == []
+
+
+@pytest.mark.parametrize("domain", ["", "x", "rps.test/x", "a b.test", "user@rps.test", "rps.test:443"])
+def test_a_domain_is_a_name(world: World, domain: str) -> None:
+    """What is no domain is refused before anything is asked."""
+    with pytest.raises(BadInput):
+        rps.reserve(world, Way(domain=domain))
+
+
+# --- redeem ----------------------------------------------------------------------------------------------
+
+
+def test_the_node_is_mapped_from_its_own_address(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+    """The call comes from the very address that Jupyter listens on, and the whole port is told."""
+    assert rps.address(node, ticket) == NODE
+    assert rps.redeem(node, ticket, spot(48123)) == ticket
+    assert proxy.names[ticket.name].target == (NODE, 48123)
+
+
+def test_a_lost_answer_to_redeem_is_cleared_up(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+    """Done but not heard: the second try is refused, and the state shows that it was us."""
+    proxy.faults["redeemtoken"] = [LOST]
+    assert rps.redeem(node, ticket, spot()).name == ticket.name
+    assert proxy.names[ticket.name].target == (NODE, 8888)
+
+
+def test_a_redeem_that_did_not_arrive_is_tried_again(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+    """Neither done nor heard: it is done by the second try."""
+    proxy.faults["redeemtoken"] = [DOWN]
+    assert rps.redeem(node, ticket, spot()).name == ticket.name
+    assert proxy.calls("redeemtoken") == 2
+
+
+def test_a_stolen_name_is_given_up(proxy: Proxy, ticket: Ticket, node: Elsewhere, world: World) -> None:
+    """Somebody redeemed our name first: we go on under the spare one, and never under the stolen."""
+    assert control(proxy, Elsewhere(world, OTHER)).redeem(ticket.name, 6666)
+    now = rps.redeem(node, ticket, spot())
+    assert (now.name, now.spares) == (ticket.spares[0], ())
+    assert proxy.names[now.name].target == (NODE, 8888)
+    assert now.origin in ticket.origins  # Jupyter knows it since its start
+
+
+def test_when_all_names_are_stolen_it_is_said(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+    """Nothing is invented: no way in, said with what to do."""
+    proxy.names.clear()
+    with pytest.raises(MachineBlocks, match="took or destroyed") as e:
+        rps.redeem(node, ticket, spot())
+    assert "Launch again" in e.value.fix
+
+
+def test_a_refused_node_is_not_tried_again(proxy: Proxy, ticket: Ticket, world: World) -> None:
+    """A node that the proxy does not serve is told so once."""
+    with pytest.raises(MachineBlocks, match="not in range"):
+        rps.redeem(Elsewhere(world, OUTSIDE), ticket, spot())
+    assert proxy.calls("redeemtoken") == 1
+
+
+# --- live ------------------------------------------------------------------------------------------------
+
+
+def test_live_is_when_our_own_jupyter_answers(
+    proxy: Proxy, ticket: Ticket, node: Elsewhere, jupyter: WebServer
+) -> None:
+    """Pending, mapped, and in the moment in which the proxy is ahead of itself: not live. Then live."""
+    assert rps.state(node, ticket, SIGN) == "pending"
+    rps.redeem(node, ticket, spot())
+    assert rps.state(node, ticket, SIGN) == "pending"
+    proxy.cron()
+    proxy.names[ticket.name].target = None  # PR, and its address still shows the waiting page
+    assert rps.state(node, ticket, SIGN) == "pending"
+    lead_to(proxy, ticket, jupyter)
+    assert rps.state(node, ticket, SIGN) == "live"
+
+
+def test_a_node_that_does_not_listen_yet_is_pending(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+    """503 of the proxy is a Jupyter that is still starting."""
+    proxy.names[ticket.name] = Name("PR", ("127.0.0.1", 1))
+    assert rps.state(node, ticket, SIGN) == "pending"
+
+
+def test_a_stranger_behind_our_address_is_seen(
+    proxy: Proxy, ticket: Ticket, node: Elsewhere, jupyter: WebServer
+) -> None:
+    """A Jupyter without our sign is not ours, and never hears a token."""
+    jupyter.serve(f"/{SIGN[0]}", b"somebody else's")
+    lead_to(proxy, ticket, jupyter)
+    assert rps.state(node, ticket, SIGN) == "lost"
+    assert not any("authorization" in a.headers or "token" in a.path for a in jupyter.asked)
+
+
+def test_a_destroyed_mapping_is_replaced(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+    """Somebody on the node destroys it: noticed, and the spare name leads to the same Jupyter."""
+    rps.redeem(node, ticket, spot())
+    control(proxy, node).destroy(ticket.name)
+    assert rps.state(node, ticket, SIGN) == "lost"
+    now = rps.renew(node, ticket, spot())
+    assert now.name == ticket.spares[0]
+    assert proxy.names[now.name].target == (NODE, 8888)
+
+
+def test_a_silent_proxy_ends_nothing(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+    """No answer is «unknown», not «lost»; nor is one empty answer alone."""
+    proxy.faults["tokenjobstate"] = [DOWN, answer("")]
+    assert rps.state(node, ticket, SIGN) == "unknown"
+    assert rps.state(node, ticket, SIGN) == "pending"
+
+
+# --- link, release ---------------------------------------------------------------------------------------
+
+
+def test_the_job_is_linked(proxy: Proxy, ticket: Ticket, login: Elsewhere) -> None:
+    """The proxy learns the job's id; one that it cannot read is not sent, and trouble is no trouble."""
+    rps.attach(login, ticket, "4711.sched")
+    assert proxy.names[ticket.name].job == "4711.sched"
+    rps.attach(login, ticket, "host:boot:1:2")
+    assert proxy.calls("linktoken") == 1
+    proxy.faults["linktoken"] = [DOWN]
+    rps.attach(login, ticket, "4712")
+
+
+def test_release_leaves_no_name(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+    """After the end neither the name nor its spare is known; a second time does no harm."""
+    rps.redeem(node, ticket, spot())
+    rps.release(node, ticket)
+    assert proxy.names == {}
+    rps.release(node, ticket)
+
+
+def test_a_job_that_never_ran_is_released_from_the_login_node(
+    proxy: Proxy, ticket: Ticket, login: Elsewhere
+) -> None:
+    """Pending names are given back where they were taken, also when an answer is lost."""
+    proxy.faults["destroytoken"] = [LOST]
+    rps.release(login, ticket)
+    assert proxy.names == {}
+
+
+def test_what_only_the_node_can_give_back_is_said(
+    proxy: Proxy, ticket: Ticket, node: Elsewhere, login: Elsewhere
+) -> None:
+    """After a crash of the node its mapping stays for a while: said with the time, the spare one is gone."""
+    rps.redeem(node, ticket, spot())
+    with pytest.raises(MachineBlocks, match="49 hours") as e:
+        rps.release(login, ticket)
+    assert list(proxy.names) == [ticket.name]
+    assert ticket.name not in e.value.problem + e.value.fix
+
+
+# --- secrets ---------------------------------------------------------------------------------------------
+
+
+def test_only_gets_are_sent_each_from_the_right_address(
+    proxy: Proxy, ticket: Ticket, login: Elsewhere, node: Elsewhere
+) -> None:
+    """A HEAD or POST would make names, too: there is none. All calls come from an IPv4 address of ours."""
+    rps.redeem(node, ticket, spot())
+    rps.release(node, ticket)
+    assert {(a.method, a.source) for a in login.sent} == {("GET", LOGIN)}
+    assert {(a.method, a.source) for a in node.sent} == {("GET", NODE)}
+
+
+def test_the_name_is_in_no_message(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+    """Whatever goes wrong, the error does not tell the name."""
+    for call, act in (
+        ("redeemtoken", lambda: rps.redeem(node, ticket, spot())),
+        ("destroytoken", lambda: rps.release(node, ticket)),
+    ):
+        for said in ("503 Service Unavailable", "Oops! odd", "<html>"):
+            proxy.faults[call] = [answer(said)] * 9
+            with pytest.raises((MachineBlocks, NetworkTrouble)) as e:
+                act()
+            assert ticket.name not in f"{e.value.problem} {e.value.fix}"
+
+
+def test_a_ticket_is_for_the_user_alone(world: World, tmp_path: Path, ticket: Ticket) -> None:
+    """On disk it is one file, 0600, that goes with the other secrets."""
+    session.write(tmp_path, ticket)
+    assert stat.S_IMODE((tmp_path / "ticket.json").stat().st_mode) == 0o600
+    assert session.read(tmp_path, Ticket) == ticket
+    session.forget_secrets(tmp_path)
+    assert not (tmp_path / "ticket.json").exists()
