@@ -152,6 +152,7 @@ def _wait_for(entry: Entry, inside: list[Entry]) -> TakenBack:
 
 def _take_back(entry: Entry, world: World, journal: Journal) -> TakenBack:
     try:
+        files.sweep(entry.before.path)
         kept = entry.step.undo(entry.before, world)
     except SetupError as e:
         return TakenBack(entry.step, trouble=e)

@@ -60,7 +60,7 @@ def write(path: Path, data: bytes, *, mode: int | None = None, mtime_ns: int | N
     path = path.resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        fd, name = tempfile.mkstemp(prefix=_beside(path), dir=path.parent)
     except OSError as e:
         raise cannot_write(path, e) from e
     try:
@@ -78,6 +78,18 @@ def write(path: Path, data: bytes, *, mode: int | None = None, mtime_ns: int | N
             raise cannot_write(path, e) from e
         raise
     sync_folder(path.parent)
+
+
+def _beside(path: Path) -> str:
+    return f".{path.name}.hpc-jupyter-setup-"
+
+
+def sweep(path: Path) -> None:
+    """Remove what a killed `write` of this file has left beside it. Only where nobody else writes it."""
+    path = path.resolve()
+    for name in os.listdir(path.parent) if path.parent.is_dir() else ():
+        if name.startswith(_beside(path)):
+            (path.parent / name).unlink(missing_ok=True)
 
 
 def _like(path: Path, fd: int, mode: int | None) -> None:

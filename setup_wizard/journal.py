@@ -114,9 +114,34 @@ class Journal:
         self._depth += 1
         return self
 
-    def _open(self) -> None:
-        missing = files.absent(self.world.state) + files.absent(self.world.cache)
+    @property
+    def is_there(self) -> bool:
+        """Whether anything of ours is, even if a crash came before the first line."""
+        return self.world.state.exists() or self._note.exists()
+
+    @property
+    def _note(self) -> Path:
+        """Says which folders were absent, as long as the journal cannot: at its very beginning and end."""
+        return self.world.home / ".hpc-jupyter-setup-begun"
+
+    def _absent(self) -> tuple[Path, ...]:
+        """The folders that were absent before ours, as noted when our making them began."""
         try:
+            return msgspec.json.decode(self._note.read_bytes(), type=tuple[Path, ...], dec_hook=_decode)
+        except (FileNotFoundError, msgspec.DecodeError):  # none, or torn: nothing was made yet
+            absent = files.absent(self.world.state) + files.absent(self.world.cache)
+        self._note_down(absent)
+        return absent
+
+    def _note_down(self, absent: tuple[Path, ...]) -> None:
+        with open(os.open(self._note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as note:
+            note.write(msgspec.json.encode(absent, enc_hook=_encode))
+            note.flush()
+            os.fsync(note.fileno())
+
+    def _open(self) -> None:
+        try:
+            absent = self._absent() if not self.events else ()
             for folder in (self.world.state, self.world.cache):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = os.open(self.world.state / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -126,7 +151,8 @@ class Journal:
         _drop_torn_line(self.path)
         self.events = read(self.path)
         if not self.events:
-            self.append(Opened(FORMAT, __version__, missing))
+            self.append(Opened(FORMAT, __version__, absent))
+        self._note.unlink(missing_ok=True)
 
     def __exit__(self, *_: object) -> None:
         self._depth -= 1
@@ -173,11 +199,12 @@ class Journal:
 
     def forget(self) -> None:
         """Remove our own folders: journal, backups, downloads and packages. The last act of an undo."""
-        opened = next((e for e in self.events if isinstance(e, Opened)), None)
+        absent = next((e.absent for e in self.events if isinstance(e, Opened)), ())
+        self._note_down(absent)
         shutil.rmtree(self.world.cache, ignore_errors=True)
         shutil.rmtree(self.world.state, ignore_errors=True)
-        if opened:
-            files.remove_absent(opened.absent)
+        files.remove_absent(absent)
+        self._note.unlink()
         self.events = []
 
 

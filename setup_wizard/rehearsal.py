@@ -72,7 +72,7 @@ class Stage:
         if output.code:
             raise NotProven(
                 f"`hpc-jupyter-setup {' '.join(words)}` ended with exit code {output.code}.\n{output.err}",
-                fix=f"Look at the home that it left: {self.home}",
+                fix=f"Run again with --keep, and look at the home that it leaves: {self.home}",
             )
         return output
 
@@ -81,13 +81,16 @@ class Stage:
         self.say(f"$ hpc-jupyter-setup {' '.join(words)}")
         output = self._run((*words, "--json"))
         try:
-            return json.loads(output.out)
-        except json.JSONDecodeError as e:
+            told = json.loads(output.out)
+        except json.JSONDecodeError:
+            told = {"error": {"problem": f"{output.out[-300:]}{output.err[-1500:]}"}}
+        if error := told.get("error"):
+            command = f"hpc-jupyter-setup {' '.join(words)}"
             raise NotProven(
-                f"`hpc-jupyter-setup {' '.join(words)} --json` printed no JSON (exit code {output.code}).\n"
-                f"{output.out[-300:]}{output.err[-1500:]}",
-                fix=f"Look at the home that it left: {self.home}",
-            ) from e
+                f"`{command}` ended with exit code {output.code}.\n{error['problem']}",
+                fix=f"Run again with --keep, and look at the home that it leaves: {self.home}",
+            )
+        return told
 
     def _run(self, words: tuple[str, ...], on_line: Callable[[str], None] | None = None) -> Output:
         argv = [*self.world.own_python("setup_wizard"), *words]

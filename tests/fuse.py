@@ -10,6 +10,7 @@ Nothing in the package knows of it: the functions are wrapped from outside.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -93,6 +94,8 @@ def main() -> None:
     around(files, "write", lambda path, *a, **k: f"file {Path(path).name}")
     around(trees, "open_tree", lambda w, root: f"opening {root.name}")
     around(trees, "seal_tree", lambda w, root, *a, **k: f"sealing {root.name}")
+    around(os, "replace", lambda a, b: f"replacing {Path(b).name}")
+    around(shutil, "rmtree", lambda path, *a, **k: f"removing {Path(path).name}")
     around(os, "rename", lambda a, b: f"renaming to {Path(b).name}")
     sys.argv = ["hpc-jupyter-setup", *sys.argv[3:]]
     program()

@@ -26,7 +26,7 @@ def undo(yes: Yes = False, dry_run: DryRun = False, json: Json = False) -> int:
         if json:
             show.put_json({"ok": True, "would_undo": [e.step.title for e in reversed(entries)]})
         return 0
-    if not world.state.exists():
+    if not journal.is_there:
         if json:
             show.put_json({"ok": True, "undone": [], "kept": [], "left": []})
         return 0

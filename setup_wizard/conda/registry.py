@@ -36,6 +36,7 @@ def register(world: World, prefix: Path) -> None:
 def unregister(world: World, prefix: Path) -> None:
     """Let conda forget an environment; the file stays, empty perhaps, for who knows whether it was there."""
     with _alone(world):
+        files.sweep(path(world))
         text = files.read_text(path(world))
         rest = "".join(line for line in text.splitlines(True) if line.rstrip("\r\n") != str(prefix))
         if rest != text:
