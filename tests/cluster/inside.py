@@ -52,11 +52,18 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 def boot() -> NoReturn:
     """Make a node and wait for its end; standard output says its first process's id, «up», or why not."""
     node = json.loads(hear())
-    must(libc.unshare(NODE), "unshare")
+    try:
+        must(libc.unshare(NODE), "unshare")
+    except OSError as e:
+        print(f"cannot be made: {node['name']}: {e}", flush=True)
+        os._exit(1)
+    go, ready = os.pipe()
     first = os.fork()
     if first == 0:
+        os.read(go, 1)
         live(node)
     print(first, flush=True)
+    os.write(ready, b".")
     os.close(0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.waitpid(first, 0)
@@ -67,14 +74,16 @@ def live(node: dict[str, Any]) -> NoReturn:
     """The node's first process: prepare, start the daemons, then reap what ends until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     must(libc.prctl(1, signal.SIGKILL, 0, 0, 0), "prctl")
+    doing = "cannot be furnished"
     try:
         furnish(node)
         hear()  # the link is there
+        doing = "failed to start"
         for argv in node["start"]:
             start(argv, node["log"])
         print("up", flush=True)
     except OSError as e:
-        print(f"{node['name']}: {e}", flush=True)
+        print(f"{doing}: {node['name']}: {e}", flush=True)
         os._exit(1)
     signal.signal(signal.SIGCHLD, reap)
     reap()

@@ -13,13 +13,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 INSIDE = [sys.executable, "-E", "-s", "-S", str(Path(__file__).with_name("inside.py"))]
 PATH = "/usr/local/bin:/usr/bin:/bin"
-DAEMONS = {"munged", "slurmctld", "slurmscriptd", "slurmd", "sshd", "apache2"}
+DAEMONS = {"munged", "slurmctld", "slurmscriptd", "slurmd", "sshd", "apache2", "rps"}
 SBIN = f"/usr/local/sbin:/usr/sbin:/sbin:{PATH}"
 
 
@@ -91,9 +91,9 @@ class Node:
 
     name: str
     address: str
-    user: User
+    users: Sequence[User]
     fabric: Fabric
-    plan: dict[str, Any]
+    plan: dict[str, Any] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
     first: int = 0  # the id of its first process, as this machine counts
     plugged: bool = True
@@ -110,7 +110,10 @@ class Node:
         assert self.process.stdin
         self.process.stdin.write(json.dumps(self.plan) + "\n")
         self.process.stdin.flush()
-        self.first = int(self._hear())
+        said = self._hear()
+        if not said.isdigit():
+            raise CannotStart(said)
+        self.first = int(said)
 
     def go(self) -> None:
         """The link is there: let the node configure it and start its daemons; does not wait."""
@@ -123,14 +126,14 @@ class Node:
         """Wait until all daemons have been started."""
         said = self._hear()
         if said != "up":
-            raise CannotStart(said)
+            raise CannotStart(said) if said.startswith("cannot") else RuntimeError(said)
 
     def _hear(self) -> str:
         assert self.process
         assert self.process.stdout
         said = self.process.stdout.readline().strip()
         if not said:
-            raise CannotStart(f"{self.name} ended while it was started (code {self.process.wait()})")
+            raise RuntimeError(f"{self.name} ended while it was started (code {self.process.wait()})")
         return said
 
     @property
@@ -154,7 +157,8 @@ class Node:
         if self.process is None:
             return
         if self.first and self.process.poll() is None:
-            os.kill(self.first, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.first, signal.SIGKILL)
         self.process.communicate()
         self.process, self.first = None, 0
 
@@ -170,17 +174,21 @@ class Node:
 
     # --- what runs on it
 
+    def person(self, name: str | None) -> User:
+        """The user of that name; alice when none is said."""
+        return next(user for user in self.users if name in (user.name, None))
+
     def argv(self, argv: Sequence[str | Path], *, user: str | None = None) -> list[str]:
         """What to start on this machine so that the command runs on the node (for pexpect and the like)."""
-        who = "root" if user == "root" else self.user.who
+        who = "root" if user == "root" else self.person(user).who
         return [*INSIDE, "enter", str(self.first), who, "--", *map(str, argv)]
 
     def env(self, more: Mapping[str, str] | None = None, *, user: str | None = None) -> dict[str, str]:
         """The whole environment of a command on the node: nothing of ours."""
         if user == "root":
             return {"PATH": SBIN, "LANG": "C.UTF-8", "HOME": "/root", **(more or {})}
-        name = self.user.name
-        mine = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": self.user.home, "USER": name, "LOGNAME": name}
+        who = self.person(user)
+        mine = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": who.home, "USER": who.name, "LOGNAME": who.name}
         return {**mine, "SHELL": "/bin/bash", **(more or {})}
 
     def run(
@@ -193,7 +201,7 @@ class Node:
         timeout: float = 60,
         check: bool = False,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command on the node to its end, in the user's home folder; `user` is alice unless «root»."""
+        """Run a command on the node to its end, in the home folder of `user`: alice, bob or root."""
         return subprocess.run(
             self.argv(argv, user=user),
             env=self.env(env, user=user),
@@ -232,11 +240,12 @@ class Node:
         return len(hit)
 
     def clear(self) -> None:
-        """End all that alice has running on the node; what the node needs goes on."""
+        """End all that users have running on the node; what the node needs goes on."""
+        numbers = {user.uid for user in self.users}
         for pid in self.processes():
             daemon = os.geteuid() != 0 and program_of(pid) in DAEMONS  # then all is alice's
             with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-                if pid != self.first and not daemon and os.stat(f"/proc/{pid}").st_uid == self.user.uid:
+                if pid != self.first and not daemon and os.stat(f"/proc/{pid}").st_uid in numbers:
                     os.kill(pid, signal.SIGKILL)
 
 

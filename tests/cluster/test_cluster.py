@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.cluster import CHECKOUT, Cluster, until
+from tests.cluster.cluster import CHECKOUT, Cluster
+from tests.cluster.machine import until
 from tests.cluster.nodes import Node
 
 
@@ -173,11 +175,16 @@ def test_nothing_is_left() -> None:
         )
         assert done.returncode == code, done.stderr
         base = done.stdout.strip()
-        until(lambda base=base: not using(base), 10)
+        until(partial(gone, base), 10)
         assert links() == before
         assert Path(base).exists() == (code != 0)
     Cluster().down()  # which sweeps
     assert not Path(base).exists()
+
+
+def gone(base: str) -> bool:
+    """Whether nothing uses a cluster's folder any more."""
+    return not using(base)
 
 
 def links() -> str:

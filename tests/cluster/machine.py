@@ -1,0 +1,77 @@
+"""What the cluster needs of this machine: programs, folders that others may enter, a lock for its own."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.cluster.nodes import SBIN, CannotStart
+
+PREFIX = "/tmp/hjs-cluster-"
+
+
+def program(name: str) -> str:
+    """The full path of a program, also where an ordinary user has no sbin in PATH; "" when there is none."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SBIN}") or ""
+
+
+def need(packages: dict[str, str]) -> None:
+    """Raise CannotStart that names the Debian packages of the programs that are missing."""
+    missing = sorted({package for name, package in packages.items() if not program(name)})
+    if missing:
+        raise CannotStart(f"apt-get install --no-install-recommends {' '.join(missing)}")
+
+
+def visible(paths: Sequence[Path]) -> list[Path]:
+    """What the nodes must be shown, without what lies in something else that they are shown."""
+    found = sorted({p.resolve() for p in paths if p.exists() and p.resolve().parts[1:2] != ("usr",)})
+    return [p for p in found if not any(q in p.parents for q in found)]
+
+
+def closed(paths: Sequence[Path], uid: int) -> list[str]:
+    """The outermost folders around those paths that the user may not pass."""
+    if os.getuid() == uid:
+        return []
+    shut = set()
+    for path in paths:
+        outer = [p for p in reversed(path.parents) if not p.stat().st_mode & 0o001]
+        shut |= {str(p) for p in outer[:1]}
+    return sorted(shut)
+
+
+def new_base() -> tuple[Path, int]:
+    """A folder for a cluster, and the lock that keeps `sweep` from it."""
+    made = Path(tempfile.mkdtemp(prefix="hjs-new-", dir="/tmp"))
+    made.chmod(0o755)
+    held = lock(made)
+    return made.rename(PREFIX + made.name.removeprefix("hjs-new-")), held
+
+
+def lock(base: Path) -> int:
+    """Show that a cluster's folder is in use, as long as this process lives."""
+    handle = os.open(base / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return handle
+
+
+def sweep() -> None:
+    """Remove the folders of our earlier clusters whose process was killed."""
+    for base in Path("/tmp").glob(f"{Path(PREFIX).name}*"):
+        with contextlib.suppress(OSError):
+            if base.stat().st_uid == os.geteuid():
+                os.close(lock(base))
+                shutil.rmtree(base)
+
+
+def until(true: Callable[[], object], seconds: float = 30, pause: float = 0.02) -> None:
+    """Ask again and again until it is true; AssertionError after so many seconds."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not true within {seconds} s"
+        time.sleep(pause)
