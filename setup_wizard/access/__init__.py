@@ -26,20 +26,23 @@ class Way(msgspec.Struct, frozen=True):
     """What a site says of its ways in.
 
     `domain` is that of its proxy ("" for none), `ca` a file of certificates to trust there ("" for the
-    usual ones), `login` the name by which a laptop reaches this very login node ("" for its own).
+    usual ones), `login` the name by which a laptop reaches this very login node ("" for its own). `readable`
+    is the user's own word: that others may read along is understood.
     """
 
     domain: str = ""
     ca: str = ""
     login: str = ""
     nodes: Nodes = "ssh"
+    readable: bool = False
 
 
 class Ticket(msgspec.Struct, frozen=True):
     """The right to a way in, and all that is needed to use it and to give it back.
 
     `name` is what the proxy knows it by ("" for none), and a secret; so are the `spares`, which take over
-    when somebody destroys the mapping of the first. `login` and `user` are those of the launch.
+    when somebody destroys the mapping of the first. `login` and `user` are those of the launch, `relay` the
+    command there that carries a tunnel through the job, and `sockets` the folder in which it listens.
     """
 
     name: str = ""
@@ -49,6 +52,8 @@ class Ticket(msgspec.Struct, frozen=True):
     login: str = ""
     user: str = ""
     nodes: Nodes = "ssh"
+    relay: str = ""
+    sockets: str = ""
 
     @property
     def origin(self) -> str:
@@ -125,10 +130,12 @@ def exactly(origins: Sequence[str]) -> str:
 
 def find(name: str) -> Access:
     """The way in of that name; BadInput for an unknown one."""
+    from setup_wizard.access.direct import Direct
     from setup_wizard.access.local import Local
     from setup_wizard.access.satellite import Satellite
+    from setup_wizard.access.ssh_tunnel import Tunnel
 
-    known: dict[str, type[Access]] = {"local": Local, "rps": Satellite}
+    known: dict[str, type[Access]] = {"local": Local, "rps": Satellite, "tunnel": Tunnel, "direct": Direct}
     if name not in known:
         raise BadInput(
             f"There is no way in called «{name}».{did_you_mean(name, known)}",

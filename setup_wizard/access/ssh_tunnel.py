@@ -1,0 +1,90 @@
+"""A tunnel over ssh: Jupyter stays on the node's loopback, and one command on the laptop leads there.
+
+Which command depends on how far the site lets a user's ssh go: to the node itself, or to the login node only.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from setup_wizard.access import Route, Spot, State, Ticket, Way
+from setup_wizard.world import World
+
+LOOPBACK = "127.0.0.1"
+# One login; an end when the port is taken or the network is gone, in place of a tunnel that only seems open.
+KEEP = "-o ExitOnForwardFailure=yes -o ServerAliveInterval=15 -o ServerAliveCountMax=3"
+READABLE = (
+    "From the login node to {host} it goes as plain HTTP over the cluster's own network: who administers it, "
+    "or listens there, can read along."
+)
+
+
+class Tunnel:
+    """Through ssh, from the laptop."""
+
+    def address(self, world: World, ticket: Ticket) -> str:
+        """Loopback, unless the last part of the way is the cluster's own network."""
+        return world.our_address(f"http://{ticket.login}") if ticket.nodes == "address" else LOOPBACK
+
+    def reserve(self, world: World, way: Way) -> Ticket:
+        return Ticket(
+            login=way.login or full_name(world),
+            user=world.env.get("USER") or world.env.get("LOGNAME") or "",
+            nodes=way.nodes,
+            relay=shlex.join(world.own_python("setup_wizard.relay")),
+            sockets=str(world.cache / "relay"),
+        )
+
+    def attach(self, world: World, ticket: Ticket, job_id: str) -> None:
+        return None
+
+    def redeem(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
+        return ticket
+
+    def state(self, world: World, ticket: Ticket, sign: tuple[str, str]) -> State:
+        return "live"
+
+    def renew(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
+        return ticket
+
+    def route(self, ticket: Ticket, spot: Spot) -> Route:
+        """The same port at both ends: it was free on the node, and most likely is on the laptop."""
+        url = f"http://{LOOPBACK}:{spot.port}/"
+        if ticket.nodes == "relay":
+            return Route(url, through_the_job(ticket, spot), anywhere=False)
+        if ticket.nodes == "address":
+            note = READABLE.format(host=spot.host)
+            return Route(url, through_the_network(ticket, spot), note, anywhere=False)
+        note = f"If {spot.host} does not let you in, go through the job: {through_the_job(ticket, spot)}"
+        return Route(url, to_the_node(ticket, spot), note, anywhere=False)
+
+    def release(self, world: World, ticket: Ticket) -> None:
+        return None
+
+
+def to_the_node(ticket: Ticket, spot: Spot) -> str:
+    """The command that goes to the node itself, through the login node."""
+    to = f"{LOOPBACK}:{spot.port}"
+    return f"ssh -N {KEEP} -L {to}:{to} -J {_at(ticket, ticket.login)} {_at(ticket, spot.host)}"
+
+
+def through_the_job(ticket: Ticket, spot: Spot) -> str:
+    """The command that goes to the login node, and from there through steps of the job."""
+    to = f"{LOOPBACK}:{spot.port}:{ticket.sockets}/{spot.session}"
+    return f"ssh {KEEP} -L {to} {_at(ticket, ticket.login)} {ticket.relay} {spot.session}"
+
+
+def through_the_network(ticket: Ticket, spot: Spot) -> str:
+    """The command that goes to the login node, and from there over the cluster's network."""
+    to = f"{LOOPBACK}:{spot.port}:{spot.address}:{spot.port}"
+    return f"ssh -N {KEEP} -L {to} {_at(ticket, ticket.login)}"
+
+
+def full_name(world: World) -> str:
+    """The name of this very machine, and not of all login nodes together, as a laptop may know it."""
+    said = world.run(["hostname", "-f"], timeout=3).out.strip()
+    return said if "." in said and " " not in said and not said.startswith("localhost") else world.hostname
+
+
+def _at(ticket: Ticket, host: str) -> str:
+    return f"{ticket.user}@{host}" if ticket.user else host

@@ -1,0 +1,174 @@
+"""The way in through ssh: the command that is printed, and a real tunnel through a real sshd on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from setup_wizard import access, session
+from setup_wizard.access import Spot, Ticket, Way
+from setup_wizard.errors import BadInput
+from setup_wizard.session import Address, Job
+from setup_wizard.world import Ask, World
+from tests.session_parts import until
+from tests.ssh_server import SshServer
+from tests.web_server import WebServer
+
+tunnel = access.find("tunnel")
+SPOT = Spot("127.0.0.1", 40123, "c1", "4711", "able-otter")
+
+
+@pytest.fixture
+def ticket(world: World) -> Ticket:
+    """What a launch on a login node has reserved."""
+    return tunnel.reserve(world, Way(login="login3.example.edu"))
+
+
+@pytest.fixture
+def jupyter() -> Iterator[WebServer]:
+    """A web server on the node's loopback, in Jupyter's place."""
+    with WebServer() as web:
+        web.serve("/api", b'{"version": "2.21.0"}')
+        yield web
+
+
+def test_the_command_goes_to_the_node_through_the_real_login_node(ticket: Ticket) -> None:
+    """One ssh, the same port at both ends, on loopback at both, kept alive, ended when it cannot serve."""
+    route = tunnel.route(ticket, SPOT)
+    assert route.url == "http://127.0.0.1:40123/"
+    words = shlex.split(route.command)
+    assert words[:2] == ["ssh", "-N"]
+    assert words[-5:] == [
+        "-L",
+        "127.0.0.1:40123:127.0.0.1:40123",
+        "-J",
+        "student@login3.example.edu",
+        "student@c1",
+    ]
+    assert {"ExitOnForwardFailure=yes", "ServerAliveInterval=15"} <= set(words)
+    assert not route.anywhere
+
+
+def test_the_command_is_the_same_for_every_shell(world: World, ticket: Ticket) -> None:
+    """Nothing in it is quoted or expanded, so that cmd.exe, PowerShell, bash and csh read it alike."""
+    for nodes in ("ssh", "relay", "address"):
+        command = tunnel.route(msgspec.structs.replace(ticket, nodes=nodes), SPOT).command
+        assert not set(command) & set("'\"$`\\%^&|;<>*?!()")
+
+
+def test_through_the_job_where_nobody_may_log_in_to_nodes(ticket: Ticket) -> None:
+    """The forward ends in a socket of the user's on the login node, and our relay is what it starts."""
+    command = tunnel.route(msgspec.structs.replace(ticket, nodes="relay"), SPOT).command
+    words = shlex.split(command)
+    assert words[words.index("-L") + 1] == f"127.0.0.1:40123:{ticket.sockets}/able-otter"
+    assert words[-5:] == [
+        "student@login3.example.edu",
+        sys.executable,
+        "-m",
+        "setup_wizard.relay",
+        "able-otter",
+    ]
+    assert command in tunnel.route(ticket, SPOT).note  # told as the second choice, too
+
+
+def test_over_the_cluster_network_says_what_that_means(ticket: Ticket) -> None:
+    """When Jupyter must listen on the node's address, the user hears who can read along."""
+    route = tunnel.route(
+        msgspec.structs.replace(ticket, nodes="address"), msgspec.structs.replace(SPOT, address="10.1.2.3")
+    )
+    assert "127.0.0.1:40123:10.1.2.3:40123" in route.command
+    assert "plain HTTP" in route.note
+
+
+def test_jupyter_listens_on_loopback(world: World, ticket: Ticket) -> None:
+    """No other machine can reach it, unless the site leaves no other way."""
+    assert tunnel.address(world, ticket) == "127.0.0.1"
+    assert ticket.origins == ()
+
+
+def test_the_command_opens_the_tunnel(ticket: Ticket, jupyter: WebServer, tmp_path: Path) -> None:
+    """Run as printed, with a real sshd in place of both nodes, it leads to Jupyter."""
+    port = int(jupyter.url.rpartition(":")[2])
+    mine, spot = free_port(), Spot("127.0.0.1", port, "node", "1", "able-otter")
+    ours = msgspec.structs.replace(ticket, login="login", user="")
+    command = tunnel.route(ours, spot).command.replace(f"-L 127.0.0.1:{port}", f"-L 127.0.0.1:{mine}")
+    with SshServer(tmp_path) as sshd, running(sshd.words(command)):
+        until(lambda: answers(mine))
+        with pytest.raises(subprocess.CalledProcessError) as e:  # and a second one does not pretend
+            subprocess.run(sshd.words(command), check=True, capture_output=True, timeout=30)
+        assert b"Address already in use" in e.value.stderr
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a path that is short enough for a socket."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_the_relay_leads_through_the_job(
+    world: World, jupyter: WebServer, tmp_path: Path, short: Path
+) -> None:
+    """A socket that only the user can reach leads to Jupyter; it goes with the ssh that started the relay."""
+    world.env.update(PYTHONPATH=os.pathsep.join(sys.path), XDG_CACHE_HOME=str(short))
+    port = int(jupyter.url.rpartition(":")[2])
+    job = Job(Path(sys.prefix), tmp_path, scheduler="local", access="tunnel")
+    mine = session.reserve(world, job, session.this_process(world))
+    session.write(mine.folder, Address(f"http://127.0.0.1:{port}/", world.hostname, port, world.now()))
+    ticket = msgspec.structs.replace(tunnel.reserve(world, Way(nodes="relay")), login="login", user="")
+    spot = Spot("127.0.0.1", port, world.hostname, "1", mine.id)
+    local = free_port()
+    command = tunnel.route(ticket, spot).command.replace(f"-L 127.0.0.1:{port}", f"-L 127.0.0.1:{local}")
+    door = world.cache / "relay" / mine.id
+    with SshServer(tmp_path, world.env) as sshd:
+        with running(sshd.words(command)):
+            until(lambda: answers(local))
+            assert door.stat().st_mode & 0o777 == 0o700
+            assert door.parent.stat().st_mode & 0o777 == 0o700
+        until(lambda: not door.exists())
+
+
+def test_the_relay_says_when_there_is_no_such_session(world: World) -> None:
+    """A misspelt name is answered as everywhere: a sentence and a fix, no traceback."""
+    done = relay(world, "abel-otter")
+    assert done.returncode == BadInput.code
+    assert done.stderr.startswith("There is no session «abel-otter».")
+
+
+def relay(world: World, name: str) -> subprocess.CompletedProcess[str]:
+    """The relay, run to its end."""
+    argv = [sys.executable, "-m", "setup_wizard.relay", name]
+    return subprocess.run(argv, env=dict(world.env), text=True, capture_output=True, timeout=30)
+
+
+def free_port() -> int:
+    """A port that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return int(s.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    """Whether Jupyter answers through that local port."""
+    with contextlib.suppress(Exception):
+        return World.here().call(Ask(f"http://127.0.0.1:{port}/api")).body == b'{"version": "2.21.0"}'
+    return False
+
+
+@contextlib.contextmanager
+def running(words: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A command that runs meanwhile; its end is ours to wait for."""
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
