@@ -14,6 +14,7 @@ import pytest
 from tests.cluster.cluster import CHECKOUT, Cluster
 from tests.cluster.machine import until
 from tests.cluster.nodes import Node
+from tests.cluster.secrets_search import where
 
 
 def submit(cluster: Cluster, *argv: str) -> tuple[int, str]:
@@ -205,3 +206,36 @@ def using(base: str) -> list[str]:
         if pid != str(os.getpid()) and any(base in text for text in texts):
             found.append(pid)
     return found
+
+
+def test_torque_commands(cluster: Cluster) -> None:
+    """qsub gives an id, qstat shows the job, qdel ends it; an unknown job is code 153."""
+    login = cluster.login
+    login.sh("printf '#!/bin/bash\necho id=$PBS_JOBID on $(hostname)\nsleep 1000\n' > job.sh")
+    job = login.sh("qsub -q debug -l nodes=1:ppn=1,walltime=0:10:00 -j oe -o out job.sh").strip()
+    until(lambda: f"id={job} on c1\n" in login.sh("cat out 2>/dev/null || true"))
+    assert f"Job Id:\t{job}\n" in login.sh(f"qstat -f {job}")
+    assert login.run(["qdel", job]).returncode == 0
+    until(lambda: state(login, job).startswith("CANCELLED"))
+    unknown = login.run(["qstat", "999999"])
+    assert (unknown.returncode, unknown.stdout) == (153, "")
+
+
+def test_secrets_are_found_wherever_they_are(cluster: Cluster) -> None:
+    """The search finds arguments, readable files and job comments, and on demand also what is hidden."""
+    assert where(cluster, "hush-hush") == []
+    login, c1 = cluster.login, cluster.node("c1")
+    login.sh("umask 077; mkdir private; echo hush-hush > private/file; chmod 644 private/file")
+    with c1.spawn(["sleep", "1000"], env={"WORD": "hush-hush"}) as quiet:
+        until(lambda: c1.kill_all("sleep", 0) == 1)
+        assert where(cluster, "hush-hush") == []
+        assert where(cluster, "hush-hush", hidden=True) == ["c1: environ of sleep", "home/private/file"]
+        quiet.kill()
+    c1.sh("echo hush-hush > /dev/shm/file")
+    login.sh("chmod o+x ~ private; sbatch --comment=hush-hush --wrap 'sleep 1000'")
+    with c1.spawn(["tail", "-f", "/dev/null", "hush-hush"], stderr=subprocess.DEVNULL) as loud:
+        until(lambda: c1.kill_all("tail", 0) == 1)
+        found = set(where(cluster, "hush-hush"))
+        loud.kill()
+    told = {"squeue -h -t all -o %all", "scontrol show job -d"}
+    assert {"c1: /dev/shm/file", "home/private/file", "c1: cmdline of tail", *told} <= found
