@@ -1,0 +1,72 @@
+"""The ways in, explained: how each goes, and who can read what."""
+
+from __future__ import annotations
+
+import msgspec
+
+from setup_wizard.ui.sheet import GAP, Page, Words, grid, line, title, whole
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """A way in: what to write behind --access, what it is, and the parts of the way as they are drawn."""
+
+    name: str
+    what: str
+    drawing: str
+
+
+WAYS = (
+    Explained(
+        "rps",
+        "the site's reverse proxy: a public https address, a new one for each session; nothing to run on "
+        "the laptop",
+        "browser ==https==> proxy ---http---> node",
+    ),
+    Explained(
+        "tunnel",
+        "an ssh from the laptop: Jupyter is open to nobody but you on the node itself",
+        "browser -> ssh ===login node=======> node",
+    ),
+    Explained(
+        "direct",
+        "plain HTTP to the node: only where nothing else goes, and only if you say that you know",
+        "browser -----------http-----------> node",
+    ),
+)
+
+# Who, and what they can read on each way, in the order of WAYS.
+READERS = (
+    ("your own network, your provider", "nothing", "nothing", "everything"),
+    ("the network of the cluster", "all between proxy and node", "nothing (1)", "everything"),
+    ("who runs the proxy", "everything", "not on the way", "not on the way"),
+    ("other users, without the token", "the log-in page", "nothing (2)", "the log-in page"),
+    ("who has the whole address", "works as you", "nothing without your ssh", "works as you"),
+    ("the administrators of the node", "everything", "everything", "everything"),
+)
+NOTES = (
+    "(1) Where a site lets ssh neither to the node nor through the job, the last part goes over the "
+    "cluster's network, and can be read there; the launch says so.",
+    "(2) Users of the same node reach its loopback, and see the log-in page.",
+)
+WHICH = (
+    "A launch takes rps where the site has one, else tunnel. From the laptop, "
+    "`hpc-jupyter-setup connect USER@HOST` launches, opens the tunnel and the browser."
+)
+
+
+def explained() -> Page:
+    """The screen: a drawing for each way, then the table."""
+    page: Page = [title("Three ways from your browser to your Jupyter"), GAP]
+    for way in WAYS:
+        page += [line((way.name, "strong"), f"  {way.what}"), whole(way.drawing, "plain", indent=4), GAP]
+    head = ("who can read what", *(way.name for way in WAYS))
+    rows: list[tuple[Words, ...]] = [tuple((cell, "strong") for cell in head)]
+    rows += [(who, *map(_role, cells)) for who, *cells in READERS]
+    page += [line("=== encrypted   --- readable by who listens there"), GAP, *grid(rows), GAP]
+    return [*page, *(line((note, "dim")) for note in NOTES), GAP, line(WHICH)]
+
+
+def _role(cell: str) -> Words:
+    if cell.startswith(("nothing", "not")):
+        return cell, "good"
+    return cell, "bad" if cell in ("everything", "works as you") else "warn"
