@@ -14,11 +14,12 @@ from setup_wizard import access, files, schedulers, session
 from setup_wizard.errors import Busy, MachineBlocks, SetupError
 from setup_wizard.jupyter import nook
 from setup_wizard.jupyter.start import PAGES
-from setup_wizard.schedulers import Gone, JobState, Unknown, Waiting
+from setup_wizard.schedulers import Gone, JobState, Resources, Running, Unknown, Waiting
 from setup_wizard.session import Address, Damaged, End, Place, Session
-from setup_wizard.world import World
+from setup_wizard.world import Output, World
 
 LOOK = 0.1  # seconds between two looks whether a session has ended
+ASK = 2.0  # seconds between two questions to the scheduler meanwhile
 STOP = 25.0  # seconds for a session to end when asked, before it is ended
 TOO_OLD = 3600.0  # seconds after which a launch on another machine, which we cannot see, is over
 KEEP = 30 * 86400.0  # seconds that the logs of an ended session are kept
@@ -27,7 +28,8 @@ KEEP = 30 * 86400.0  # seconds that the logs of an ended session are kept
 class Row(msgspec.Struct, frozen=True):
     """A session as it stands. `detail` says why it waits or how it ended, `fix` what to do about it.
 
-    `url` has the token in it; it and `node` are "" when there is none (any more).
+    `url` has the token in it; it and `node` are "" when there is none (any more). `command` is what to run
+    first on the laptop, `until` when its time is over (0: not known), `core_hours` what it has used so far.
     """
 
     id: str
@@ -41,6 +43,12 @@ class Row(msgspec.Struct, frozen=True):
     detail: str = ""
     fix: str = ""
     warning: str = ""
+    job: str = ""
+    site: str = ""
+    way: str = ""
+    command: str = ""
+    until: float = 0
+    core_hours: float = 0
 
     @property
     def alive(self) -> bool:
@@ -61,8 +69,8 @@ def sessions(world: World) -> list[Row]:
     return [_row(world, s, now.get(s.id)) for s in known]
 
 
-def states(world: World, which: Iterable[Session]) -> dict[str, JobState]:
-    """How the jobs are, with one question to each scheduler."""
+def states(world: World, which: Iterable[Session], *, fresh: float = 0) -> dict[str, JobState]:
+    """How the jobs are, with one question to each scheduler; with an answer up to `fresh` seconds old."""
     found: dict[str, JobState] = {}
     asked: dict[str, list[Session]] = {}
     for s in which:
@@ -71,10 +79,40 @@ def states(world: World, which: Iterable[Session]) -> dict[str, JobState]:
         else:
             found[s.id] = _unsubmitted(world, s)
     for name, group in asked.items():
-        scheduler = schedulers.find(name)
-        output = world.run(scheduler.status([s.job_id for s in group]), timeout=30)
-        found.update((s.id, scheduler.state(output, s.job_id)) for s in group)
+        output = _asked(world, name, [s.job_id for s in group], fresh)
+        found.update((s.id, schedulers.find(name).state(output, s.job_id)) for s in group)
     return found
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a scheduler said of these jobs, and when: all who follow a session share it."""
+
+    at: float
+    jobs: list[str]
+    code: int
+    out: str
+    err: str
+
+
+def _asked(world: World, name: str, jobs: list[str], fresh: float) -> Output:
+    """What the scheduler says of these jobs, or has said to somebody less than `fresh` seconds ago."""
+    path = session.home(world) / f".{name}.json"
+    if fresh:
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            old = msgspec.json.decode(path.read_bytes(), type=Answer)
+            if 0 <= world.now() - old.at < fresh and set(jobs) <= set(old.jobs):
+                return Output(old.code, old.out, old.err)
+        others = [s for s in session.every(world) if isinstance(s, Session) and s.job.scheduler == name]
+        jobs = [s.job_id for s in others if s.job_id and not session.read(s.folder, End)] or jobs
+    scheduler, at = schedulers.find(name), world.now()
+    env = scheduler.environment(world.env, Resources())
+    output = world.run(scheduler.status(jobs), env=env, timeout=30)
+    if fresh:
+        with contextlib.suppress(MachineBlocks):
+            files.write(
+                path, msgspec.json.encode(Answer(at, jobs, output.code, output.out, output.err)), mode=0o600
+            )
+    return output
 
 
 def _unsubmitted(world: World, s: Session) -> JobState:
@@ -93,22 +131,42 @@ def _row(world: World, s: Session | Damaged, state: JobState | None) -> Row:
         return Row(s.id, "damaged", s.folder, detail="it cannot be read", fix=f"rm -r {s.folder}")
     end = session.read(s.folder, End)
     if not end and isinstance(state, Gone):
-        end = bury(world, s, state.reason)
+        end = bury(world, s, state)
     row = Row(s.id, "unknown", s.folder, str(s.job.prefix), s.job.interface, s.created)
     change = msgspec.structs.replace
+    row = change(row, job=s.job_id, site=s.job.site, way=s.job.access)
     if end:
+        _give_back(world, s)
         return change(
             row, state="died" if end.how == "died" else "ended", detail=end.problem or end.how, fix=end.fix
         )
-    if isinstance(state, Waiting | Unknown):
-        return change(row, state="waiting" if isinstance(state, Waiting) else "unknown", detail=state.reason)
+    if isinstance(state, Waiting):
+        return change(row, state="waiting", detail=state.reason, fix=state.fix)
     address = session.read(s.folder, Address)
-    if not address:
+    if isinstance(state, Running):
+        used = state.cores * max(0.0, world.now() - state.since) / 3600
+        row = change(row, node=state.host, until=state.until, core_hours=round(used, 3))
+    if isinstance(state, Unknown):  # the last that is known of it, which may well be true
+        row = change(row, detail=state.reason)
+    elif not address:
         return change(row, state="starting")
-    return change(row, state="ready", node=address.host, url=url_of(s, address), warning=address.warning)
+    if not address:
+        return row
+    ready = row if isinstance(state, Unknown) else change(row, state="ready")
+    more = {"warning": address.warning, "command": address.command}
+    return change(ready, node=address.host, url=url_of(s, address), **more)
 
 
-def bury(world: World, s: Session, reason: str, how: Literal["stopped", "died"] = "died") -> End:
+def _give_back(world: World, s: Session) -> None:
+    """The way in of an ended session that could not be given back then: try again."""
+    ticket = session.read(s.folder, access.Ticket)
+    with contextlib.suppress(SetupError):
+        if ticket:
+            access.find(s.job.access).release(world, ticket)
+            session.forget_secrets(s.folder)
+
+
+def bury(world: World, s: Session, gone: Gone, how: Literal["stopped", "died"] = "died") -> End:
     """Clear away what a session left that could not do so itself; how it ended is written last."""
     if end := session.read(s.folder, End):
         return end  # it could, in the meantime
@@ -116,20 +174,20 @@ def bury(world: World, s: Session, reason: str, how: Literal["stopped", "died"] 
     if place and place.serve.host == world.hostname:
         nook.leave(world, nook.Nook(place.folder), patience=5.0)
         files.remove_absent(place.absent)
-    if ticket := session.read(s.folder, access.Ticket):
-        access.find(s.job.access).release(world, ticket)
-    session.forget_secrets(s.folder)
-    end = End(world.now(), how, *(_why(s, reason) if how == "died" else ()))
+    session.forget_secrets(s.folder, but=session.TICKET)
+    _give_back(world, s)
+    end = End(world.now(), how, *(_why(s, gone) if how == "died" else ()))
     with contextlib.suppress(MachineBlocks):  # a full disk is no reason to hide the others
         session.write(s.folder, end)
     return end
 
 
-def _why(s: Session, reason: str) -> tuple[str, str]:
+def _why(s: Session, gone: Gone) -> tuple[str, str]:
     if not s.job_id:
-        return f"The session did not start: {reason}.", "Launch again."
-    fix = "Most often memory ran out (free -h), or somebody ended it. Launch again."
-    return f"The session was ended from outside: {reason}.", fix
+        return f"The session did not start: {gone.reason}.", "Launch again."
+    fix = gone.fix or "Most often memory ran out (free -h), or somebody ended it. Launch again."
+    said = files.read_text(s.folder / schedulers.LOG).strip().splitlines()[-3:]
+    return "\n".join([f"The session was ended from outside: {gone.reason}.", *said]), fix
 
 
 def stop(world: World, s: Session) -> bool:
@@ -141,7 +199,7 @@ def stop(world: World, s: Session) -> bool:
         return False
     state = states(world, [s])[s.id]
     if isinstance(state, Gone):
-        bury(world, s, state.reason)
+        bury(world, s, state)
         return False
     if isinstance(state, Unknown):
         raise MachineBlocks(
@@ -150,8 +208,9 @@ def stop(world: World, s: Session) -> bool:
     if not s.job_id:
         raise Busy(f"{s.id} is being launched.", fix=f"Press Ctrl-C there, or: kill {s.launcher.pid}")
     scheduler = schedulers.find(s.job.scheduler)
-    for hard in (False, True):
-        world.run(scheduler.cancel(s.job_id, hard=hard), timeout=30)
+    env = scheduler.environment(world.env, s.job.resources)
+    for hard in (True,) if isinstance(state, Waiting) else (False, True):
+        world.run(scheduler.cancel(s.job_id, hard=hard), env=env, timeout=30)
         if _has_ended(world, s):
             return True
     raise MachineBlocks(f"{s.id} does not end.", fix=f"See what its job does: {s.job_id}")
@@ -174,13 +233,15 @@ def stop_all(world: World) -> dict[str, bool]:
 
 def _has_ended(world: World, s: Session) -> bool:
     """Wait until a cancelled session is over, and whatever it left is cleared away."""
-    deadline = world.now() + STOP
+    deadline, asked, pause = world.now() + STOP, world.now(), LOOK
     while world.now() < deadline:
         if session.read(s.folder, End):
             return True
-        if isinstance(states(world, [s])[s.id], Gone):
-            bury(world, s, "", how="stopped")
-            return True
+        if world.now() - asked > pause:
+            asked, pause = world.now(), min(ASK, pause * 2)
+            if isinstance(state := states(world, [s])[s.id], Gone):
+                bury(world, s, state, how="stopped")
+                return True
         world.sleep(LOOK)
     return False
 

@@ -2,6 +2,7 @@
 
     python -m setup_wizard.serve SESSION_DIR [--detach]
 
+It holds its port from the first moment, so that the way in can be prepared while Jupyter starts.
 Signals are blocked from the first moment and taken one by one where we wait, so nothing is ever interrupted
 half-way: a signal, an exception and Jupyter's own death all lead to the same end. Should this process be
 killed so hard that it cannot act, the machine tells Jupyter to end, and the next `sessions`, `launch` or
@@ -13,7 +14,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import traceback
@@ -22,21 +25,27 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard import access, files, session
+from setup_wizard import files, schedulers, session
 from setup_wizard.errors import SetupError
 from setup_wizard.jupyter import idle, nook, start, words
 from setup_wizard.jupyter.nook import Nook
+from setup_wizard.schedulers import Running
 from setup_wizard.schedulers.local import job_id
 from setup_wizard.session import Address, End, Place, Session
+from setup_wizard.way_in import WayIn
 from setup_wizard.world import World
 
 TOLD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SIGNALS = {*TOLD, signal.SIGCHLD}
 PR_SET_PDEATHSIG = 1
+JOB_IDS = ("SLURM_JOB_ID", "PBS_JOBID")
 START = 300.0  # seconds for Jupyter to answer: a cold environment on a network file system is slow
 LOOK = 0.05  # seconds between two looks whether it answers
 BEAT = 10.0  # seconds between two heartbeats, and at most between two looks whether it is idle
+OPEN = 180.0  # seconds for the way in to lead here: a proxy may look for what is new only once a minute
+GUARD = 45.0  # seconds between two looks whether it still does
 FAREWELL = 12.0  # seconds for Jupyter to end its kernels and itself
+SLACK = 90.0  # seconds by which a scheduler may be early with its signal
 LEFT_OVER = 2.0  # seconds for what still runs then
 
 
@@ -53,9 +62,8 @@ class Serve:
 
     def __init__(self, world: World, mine: Session) -> None:
         self.world, self.session, self.job = world, mine, mine.job
-        self.access = access.find(mine.job.access)
-        self.ticket = session.read(mine.folder, access.Ticket) or access.Ticket()
-        self.here = self.access.address(world, self.ticket)
+        self.way = WayIn(world, mine, self._say)
+        self.until, self.kept = 0.0, ""
         self.place: Place | None = None
         self.jupyter: subprocess.Popen[bytes] | None = None
 
@@ -79,23 +87,27 @@ class Serve:
         return end
 
     def _live(self) -> End:
-        """Start, answer, watch."""
+        """Hold the port, start, open the way in meanwhile, answer, watch."""
         mine = nook.make(self.world)
         self.place = Place(session.this_process(self.world), mine.path, start.touched(self.world))
         session.write(self.session.folder, self.place)
-        self.jupyter = self._start(mine)
-        port = self._until_it_answers(mine, self.jupyter.pid)
-        self.ticket = self.access.redeem(self.world, self.ticket, self._spot(port))
+        here = self.way.address()
+        self.held, port = _hold(here)
+        self.jupyter = self._start(mine, here, port)
+        self.way.open(here, port)
+        self._until_it_answers(mine, self.jupyter.pid)
         start.keep_profile(self.world, mine)
-        session.write(self.session.folder, self._address(port))
-        return self._watch(mine, port)
+        self._until_the_way_is_open()
+        self.way.prove()
+        self.way.tell()
+        return self._watch(mine)
 
     # --- start ------------------------------------------------------------------------------------------
 
-    def _start(self, mine: Nook) -> subprocess.Popen[bytes]:
+    def _start(self, mine: Nook, here: str, port: int) -> subprocess.Popen[bytes]:
         prefix, folder = self.job.prefix, self.session.folder
         root = self.world.uid == 0
-        wanted = start.Wanted(self.here, self.ticket.origin, prefix, self.job.folder, folder, root)
+        wanted = start.Wanted(here, port, self.way.origins, prefix, self.job.folder, folder, root)
         session.write_secret(mine.settings, start.settings(wanted, mine))
         place, content = session.sign(self.session)
         session.write_secret(mine.path / place, content)
@@ -113,39 +125,58 @@ class Serve:
                 preexec_fn=_ends_with_us(),
             )
 
-    def _until_it_answers(self, mine: Nook, pid: int) -> int:
-        """Its port, once what answers there shows our sign."""
-        sign = session.sign(self.session)
+    def _until_it_answers(self, mine: Nook, pid: int) -> None:
+        """Wait until what answers at our port shows our sign."""
+        sign, port = session.sign(self.session), self.way.spot.port
         deadline = self.world.now() + START
         while self.world.now() < deadline:
-            port = start.port(mine, pid)
-            if port and start.shows(self.world, self._base(port), sign):
-                return port
+            if start.port(mine, pid) == port and start.shows(self.world, self.way.base, sign):
+                return
             self._wait(LOOK)
         problem = f"Jupyter gave no answer within {START:.0f} s."
         raise _Over(End(self.world.now(), "died", problem, "Launch again: a second start is often faster."))
 
-    def _address(self, port: int) -> Address:
-        version = start.version(self.world, self._base(port))
-        url = self.access.route(self.ticket, self._spot(port)).url
-        return Address(url, self.world.hostname, port, self.world.now(), version, words.warning(version))
-
-    def _spot(self, port: int) -> access.Spot:
-        return access.Spot(self.here, port, self.world.hostname, self.session.job_id, self.session.id)
-
-    def _base(self, port: int) -> str:
-        return f"http://{self.here}:{port}/"
+    def _until_the_way_is_open(self) -> None:
+        """Wait until the way in leads to our Jupyter."""
+        deadline, pause = self.world.now() + OPEN, LOOK
+        while (state := self.way.look()) != "live":
+            if self.world.now() > deadline:
+                problem = f"The way in ({self.job.access}) did not lead to Jupyter within {OPEN:.0f} s."
+                fix = "Launch again, or through another way in: hpc-jupyter-setup launch --access tunnel"
+                raise _Over(End(self.world.now(), "died", problem, fix))
+            self._say(f"the way in is {state}")
+            self._wait(pause := min(2.0, pause * 1.5))
 
     # --- watch ------------------------------------------------------------------------------------------
 
-    def _watch(self, mine: Nook, port: int) -> End:
+    def _watch(self, mine: Nook) -> End:
         """Wait until it was idle for too long; whatever else ends the session comes out of `_wait`."""
         limit, token = self.job.idle_minutes * 60, session.secret(self.session, "token")
+        self.until, looked = self._end_of_time(), self.world.now()
         while True:
             (self.session.folder / "heartbeat").touch()
-            if limit and idle.idle_for(self.world, self._base(port), token, mine) >= limit:
+            if limit and idle.idle_for(self.world, self.way.base, token, mine) >= limit:
                 return End(self.world.now(), "idle", f"Nothing happened for {self.job.idle_minutes:g} min.")
+            if self.world.now() - looked > GUARD * random.uniform(0.8, 1.2):  # all sessions at once: never
+                looked = self.world.now()
+                self._guard()
             self._wait(min(BEAT, limit / 4) if limit else BEAT)
+
+    def _guard(self) -> None:
+        """See that the way in is still ours; a lost one is replaced, and its new address written down."""
+        try:
+            if self.way.look() == "lost":
+                self.way.tell()
+        except SetupError as e:  # no reason to end what computes
+            self._say(e.problem)
+
+    def _end_of_time(self) -> float:
+        """When the scheduler will end the job; 0 when it has no limit or does not say."""
+        scheduler = schedulers.find(self.job.scheduler)
+        env = scheduler.environment(self.world.env, self.job.resources)
+        argv = scheduler.status([self.session.job_id])
+        state = scheduler.state(self.world.run(argv, env=env, timeout=20), self.session.job_id)
+        return state.until if isinstance(state, Running) else 0
 
     def _wait(self, seconds: float) -> None:
         """Wait, and raise the end when a signal asks for it or Jupyter has died."""
@@ -155,7 +186,8 @@ class Serve:
         if code or (code is not None and not told):  # who is told to end may see Jupyter end well before us
             raise _Over(self._after_death(code))
         if told:
-            raise _Over(End(self.world.now(), "stopped"))
+            late = self.until and self.world.now() > self.until - self.job.resources.signal - SLACK
+            raise _Over(End(self.world.now(), "time" if late else "stopped"))
 
     def _after_death(self, code: int) -> End:
         if code == 0 and session.read(self.session.folder, Address):
@@ -185,14 +217,24 @@ class Serve:
             files.remove_absent(self.place.absent)
 
     def _release(self) -> None:
-        self.access.release(self.world, self.ticket)
+        self.kept = session.TICKET
+        self.way.release()
+        self.kept = ""
 
     def _forget(self) -> None:
-        session.forget_secrets(self.session.folder)
+        session.forget_secrets(self.session.folder, but=self.kept)
 
     def _say(self, text: str) -> None:
         with contextlib.suppress(OSError), (self.session.folder / "serve.log").open("a") as log:
             log.write(f"{self.world.now():.2f} {text.rstrip()}\n")
+
+
+def _hold(address: str) -> tuple[socket.socket, int]:
+    """A port that is nobody else's. Jupyter may still listen on it, as this socket never does."""
+    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind((address, 0))
+    return held, int(held.getsockname()[1])
 
 
 def _ends_with_us() -> Callable[[], None]:
@@ -221,9 +263,17 @@ def main(argv: list[str]) -> int:
         if pid := world.detach(folder / "serve.log"):
             print(job_id(world, pid))
             return 0
-        mine = msgspec.structs.replace(mine, job_id=job_id(world, world.pid))
-        session.save(mine)
+        mine = _called(mine, job_id(world, world.pid))
+    elif not mine.job_id:  # we are faster than who launches, or it was ended at that very point
+        mine = _called(mine, next((world.env[n] for n in JOB_IDS if n in world.env), ""))
     return 1 if Serve(world, mine).run().how == "died" else 0
+
+
+def _called(mine: Session, job: str) -> Session:
+    """The session with the id of its job, written down."""
+    mine = msgspec.structs.replace(mine, job_id=job)
+    session.save(mine)
+    return mine
 
 
 if __name__ == "__main__":

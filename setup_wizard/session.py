@@ -2,6 +2,7 @@
 
     session.json   what was asked for, who launched it, and the job's id
     token, cookie, identity, ticket.json   the secrets; gone when the session is over
+    job.sh, job.log                        what a scheduler was given, and what came of it
     place.json     where it runs; the first thing that serve writes
     address.json   where it answers; written when it does
     end.json       how it ended; written last, when nothing of it is left running
@@ -13,6 +14,7 @@ The folder is 0700, every file in it 0600.
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import tempfile
@@ -29,7 +31,8 @@ from setup_wizard.hints import did_you_mean
 from setup_wizard.schedulers import Resources
 from setup_wizard.world import World, make_private
 
-SECRETS = ("token", "cookie", "identity", "ticket.json")
+TICKET = "ticket.json"  # kept beyond the end only when the way in could not be given back
+SECRETS = ("token", "cookie", "identity", TICKET)
 UNBORN = ".new-"
 Interface = Literal["lab", "notebook"]
 
@@ -55,7 +58,10 @@ class Process(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """What to start: Jupyter of the environment at `prefix`, in `folder`, and through what."""
+    """What to start: Jupyter of the environment at `prefix`, in `folder`, and through what.
+
+    `modules` are environment modules to load before, found also below `modulepaths`.
+    """
 
     prefix: Path
     folder: Path
@@ -65,6 +71,8 @@ class Job(msgspec.Struct, frozen=True):
     scheduler: str = "local"
     access: str = "local"
     resources: Resources = Resources()
+    modules: tuple[str, ...] = ()
+    modulepaths: tuple[str, ...] = ()
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -81,7 +89,8 @@ class Place(msgspec.Struct, frozen=True):
 class Address(msgspec.Struct, frozen=True):
     """Where it answers: the address without a token, the node, the port there, and since when.
 
-    `version` is that of jupyter_server; `warning` is what the user should know about it.
+    `version` is that of jupyter_server; `warning` is what the user should know about it. `command` is to be
+    run first, on the laptop ("" for nothing), and `note` is what to know about that.
     """
 
     url: str
@@ -90,13 +99,25 @@ class Address(msgspec.Struct, frozen=True):
     since: float
     version: str = ""
     warning: str = ""
+    command: str = ""
+    note: str = ""
+
+
+class Proven(msgspec.Struct, frozen=True):
+    """What the job itself has proven, where the address answers only elsewhere."""
+
+    kernel_prefix: str
+    answer: str
+    via: str
 
 
 class End(msgspec.Struct, frozen=True):
-    """How it ended. `how`: stopped, idle, left (from the browser), or died with a problem and its fix."""
+    """How it ended. `how`: stopped, idle, left (from the browser), time (the job's was over), or died with a
+    problem and its fix.
+    """
 
     at: float
-    how: Literal["stopped", "idle", "left", "died"]
+    how: Literal["stopped", "idle", "left", "time", "died"]
     problem: str = ""
     fix: str = ""
 
@@ -119,8 +140,8 @@ class Damaged(msgspec.Struct, frozen=True):
     folder: Path
 
 
-Note = Place | Address | End | Ticket
-N = TypeVar("N", Place, Address, End, Ticket)
+Note = Place | Address | Proven | End | Ticket
+N = TypeVar("N", Place, Address, Proven, End, Ticket)
 
 
 def home(world: World) -> Path:
@@ -199,8 +220,13 @@ def remove(session: Session | Damaged) -> None:
 
 
 def read(folder: Path, kind: type[N]) -> N | None:
-    """The note of that kind, None when it is not there (or was torn by a full disk)."""
+    """The note of that kind, None when it is not there (or was torn by a full disk).
+
+    The folder is opened first: that makes a network file system look at it again, where it would go on
+    for half a minute saying that a new file is not there.
+    """
     try:
+        os.scandir(folder).close()
         return msgspec.json.decode(_note(folder, kind).read_bytes(), type=kind, dec_hook=_decode)
     except (OSError, msgspec.MsgspecError):
         return None
@@ -238,10 +264,11 @@ def this_process(world: World) -> Process:
     return Process(world.hostname, world.pid, world.born(world.pid))
 
 
-def forget_secrets(folder: Path) -> None:
-    """Remove the secrets; safe twice."""
+def forget_secrets(folder: Path, *, but: str = "") -> None:
+    """Remove the secrets, all or but one; safe twice."""
     for name in SECRETS:
-        (folder / name).unlink(missing_ok=True)
+        if name != but:
+            (folder / name).unlink(missing_ok=True)
 
 
 def _named(crib: Path) -> Path:

@@ -32,7 +32,7 @@ def job(world: World, prefix: Path, **more: Any) -> Job:
 
 def begun(world: World, wanted: Job) -> tuple[Session, Address]:
     """A session that answers, without the proof."""
-    mine = launch._submit(world, wanted)
+    mine = launch.submit(world, wanted)
     return mine, launch.follow(world, mine)
 
 

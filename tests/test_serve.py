@@ -102,7 +102,7 @@ def test_the_death_of_jupyter_is_explained(jupyter_prefix: Path, tmp_path: Path)
 def test_a_signal_while_it_starts_ends_it_whole(jupyter_prefix: Path, tmp_path: Path, number: int) -> None:
     """Each signal that means «end», in the middle of the start, leaves nothing but the logs."""
     world = parts.machine(tmp_path)
-    mine = launch._submit(world, parts.job(world, jupyter_prefix))
+    mine = launch.submit(world, parts.job(world, jupyter_prefix))
     parts.until(lambda: session.read(mine.folder, session.Place) and parts.jupyter_is_up(world, mine))
     os.kill(parts.serve_of(mine).pid, number)
     assert ended(mine).how == "stopped"

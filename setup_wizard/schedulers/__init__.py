@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -12,31 +12,57 @@ from setup_wizard.errors import BadInput
 from setup_wizard.hints import did_you_mean
 from setup_wizard.world import Output
 
+SCRIPT, LOG = "job.sh", "job.log"  # in the session's folder: the batch script, and what it prints
+LEAD = 60  # seconds before its end at which a job is told of it
+
 
 class Resources(msgspec.Struct, frozen=True):
-    """What a job asks of its scheduler. `name` is how the queue shows it."""
+    """What a job asks of its scheduler; "" and 0 leave it to the scheduler's own defaults.
+
+    `name` is how the queue shows it, to everybody. `cpus`, `memory` and `gpus` are for each node, memory as
+    schedulers write it ("16G"); `time_limit` and `signal`, how long before the end the job is told, are in
+    seconds.
+    """
 
     name: str = "jupyter"
+    account: str = ""
+    reservation: str = ""
+    partition: str = ""
+    qos: str = ""
+    nodes: int = 0
+    cpus: int = 0
+    memory: str = ""
+    gpus: int = 0
+    gres: str = ""
+    time_limit: int = 0
+    constraint: str = ""
+    signal: int = LEAD
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """In the queue: why, in a sentence, and when it may start (seconds since 1970, 0: nobody knows)."""
+    """In the queue: why, in a sentence, what to do about it ("" for nothing but patience), and when it may
+    start (seconds since 1970, 0: nobody knows).
+    """
 
     reason: str = ""
     estimate: float = 0
+    fix: str = ""
 
 
 class Running(msgspec.Struct, frozen=True):
-    """At work on `host`, until its time is over (seconds since 1970, 0: no limit known)."""
+    """At work on `host` since then, until its time is over (seconds since 1970, 0: not known), on `cores`."""
 
     host: str = ""
     until: float = 0
+    since: float = 0
+    cores: int = 0
 
 
 class Gone(msgspec.Struct, frozen=True):
-    """Not there any more, for certain."""
+    """Not there any more, for certain: why, as far as the scheduler tells, and what to do ("": unknown)."""
 
     reason: str = ""
+    fix: str = ""
 
 
 class Unknown(msgspec.Struct, frozen=True):
@@ -51,14 +77,20 @@ JobState = Waiting | Running | Gone | Unknown
 class Scheduler(Protocol):
     """What starts our jobs, and knows how they are."""
 
-    def header(self, wanted: Resources) -> Sequence[str]:
-        """The first lines of the batch script; none where no script is needed."""
+    def header(self, wanted: Resources, folder: Path) -> Sequence[str]:
+        """The first lines of the batch script; none where no script is needed. Raises BadInput."""
 
-    def submit(self, start: Sequence[str], folder: Path) -> list[str]:
-        """The argv that hands over a job: `start` is what the job runs, `folder` the session's own."""
+    def submit(self, start: Sequence[str], wanted: Resources, folder: Path) -> list[str]:
+        """The argv that hands over a job: `start` is what it runs, `folder` the session's own with SCRIPT."""
+
+    def environment(self, env: Mapping[str, str], wanted: Resources) -> dict[str, str]:
+        """The environment for all these commands: without what would quietly change their meaning."""
+
+    def rehearse(self, wanted: Resources, folder: Path) -> list[str]:
+        """The argv that asks when the job would start, and hands over nothing; [] where nobody can tell."""
 
     def job_id(self, output: Output) -> str:
-        """The id in what `submit` answered; a SetupError when it was refused."""
+        """The id in what `submit` answered; a SetupError that explains it when it was refused."""
 
     def status(self, job_ids: Sequence[str]) -> list[str]:
         """The argv that asks for all these jobs at once."""
@@ -73,8 +105,9 @@ class Scheduler(Protocol):
 def find(name: str) -> Scheduler:
     """The scheduler of that name; BadInput for an unknown one."""
     from setup_wizard.schedulers.local import Local
+    from setup_wizard.schedulers.slurm import Slurm
 
-    known: dict[str, type[Scheduler]] = {"local": Local}
+    known: dict[str, type[Scheduler]] = {"local": Local, "slurm": Slurm}
     if name not in known:
         raise BadInput(
             f"There is no scheduler «{name}».{did_you_mean(name, known)}",

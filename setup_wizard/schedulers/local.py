@@ -7,7 +7,7 @@ running one; and the host tells a job of another machine (a shared home) from on
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from setup_wizard.errors import MachineBlocks
@@ -21,11 +21,17 @@ BIRTH = 19  # the place of the start time in /proc/PID/stat, counted behind the 
 class Local:
     """Starts the job beside us, detached."""
 
-    def header(self, wanted: Resources) -> Sequence[str]:
+    def header(self, wanted: Resources, folder: Path) -> Sequence[str]:
         return ()
 
-    def submit(self, start: Sequence[str], folder: Path) -> list[str]:
+    def submit(self, start: Sequence[str], wanted: Resources, folder: Path) -> list[str]:
         return [*start, "--detach"]
+
+    def environment(self, env: Mapping[str, str], wanted: Resources) -> dict[str, str]:
+        return dict(env)
+
+    def rehearse(self, wanted: Resources, folder: Path) -> list[str]:
+        return []
 
     def job_id(self, output: Output) -> str:
         if output.code == 0 and (said := re.fullmatch(r"([\w.-]+):([\w-]+):(\d+):(\d+)\n", output.out)):

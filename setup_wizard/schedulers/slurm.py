@@ -1,0 +1,150 @@
+"""Slurm: sbatch, squeue, scancel."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from setup_wizard.errors import BadInput, MachineBlocks, SetupError
+from setup_wizard.schedulers import (
+    LOG,
+    SCRIPT,
+    Gone,
+    JobState,
+    Resources,
+    Running,
+    Unknown,
+    Waiting,
+    slurm_words,
+)
+from setup_wizard.walltime import written
+from setup_wizard.world import Output
+
+COLUMNS = "%i|%T|%P|%N|%S|%e|%C|%r"  # the reason last: it may hold anything
+PLAIN = re.compile(r"[\w.,:=/+@%~\[\]()&|*!-]+", re.ASCII)
+OWN_DEFAULTS = {  # what a user, or a site for everybody, may set for all jobs; what we ask for overrules it
+    "SBATCH_ACCOUNT": "account",
+    "SBATCH_PARTITION": "partition",
+    "SBATCH_QOS": "qos",
+    "SBATCH_RESERVATION": "reservation",
+    "SBATCH_TIMELIMIT": "time_limit",
+    "SBATCH_CONSTRAINT": "constraint",
+}
+ASTRAY = ("SBATCH_", "SQUEUE_", "SCANCEL_", "SLURM_", "SLURMD_", "PBS_", "JUPYTER", "JPY_")
+NEEDED = ("SLURM_CONF", "SLURM_CONF_SERVER")
+
+
+class Slurm:
+    """Hands over a batch script, and asks for all jobs at once."""
+
+    def header(self, wanted: Resources, folder: Path) -> Sequence[str]:
+        log = str(folder / LOG).replace("%", "%%")
+        options = {
+            "job-name": wanted.name,
+            "account": wanted.account,
+            "partition": wanted.partition,
+            "qos": wanted.qos,
+            "reservation": wanted.reservation,
+            "nodes": str(wanted.nodes or 1),
+            "ntasks-per-node": "1",
+            "cpus-per-task": str(wanted.cpus or ""),
+            "mem": wanted.memory,
+            "gpus-per-node": str(wanted.gpus or ""),
+            "gres": wanted.gres,
+            "time": written(wanted.time_limit) if wanted.time_limit else "",
+            "constraint": wanted.constraint,
+            "signal": f"B:TERM@{wanted.signal}",
+            "output": log,
+            "open-mode": "append",
+        }
+        lines = [f"--{name}={_quoted(name, value)}" for name, value in options.items() if value]
+        return [f"#SBATCH {line}" for line in (*lines, "--no-requeue")]
+
+    def submit(self, start: Sequence[str], wanted: Resources, folder: Path) -> list[str]:
+        return ["sbatch", "--parsable", str(folder / SCRIPT)]
+
+    def rehearse(self, wanted: Resources, folder: Path) -> list[str]:
+        return ["sbatch", "--test-only", str(folder / SCRIPT)]
+
+    def environment(self, env: Mapping[str, str], wanted: Resources) -> dict[str, str]:
+        own = {name for name, field in OWN_DEFAULTS.items() if not getattr(wanted, field)}
+        kept = {k: v for k, v in env.items() if k in own or k in NEEDED or not k.startswith(ASTRAY)}
+        return {**kept, "SLURM_TIME_FORMAT": "standard", "LC_ALL": "C"}
+
+    def job_id(self, output: Output) -> str:
+        if output.code == 0 and (said := re.search(r"^(\d+)(;[\w.-]+)?$", output.out, re.MULTILINE)):
+            return said[1]
+        raise refused(output)
+
+    def status(self, job_ids: Sequence[str]) -> list[str]:
+        return ["squeue", "-h", "-t", "all", "-j", ",".join(job_ids), "-o", COLUMNS]
+
+    def state(self, output: Output, job_id: str) -> JobState:
+        if output.code != 0 and "Invalid job id" in output.err:  # squeue says so when it was asked for one
+            return Gone("Slurm does not know its job any more")
+        if output.code != 0:
+            return Unknown(_no_answer(output))
+        for line in output.out.splitlines():
+            fields = line.split("|", COLUMNS.count("|"))
+            if fields[0] == job_id and len(fields) == COLUMNS.count("|") + 1:
+                return _state(*fields[1:])
+        return Gone("Slurm does not know its job any more")
+
+    def cancel(self, job_id: str, *, hard: bool = False) -> list[str]:
+        return ["scancel", job_id] if hard else ["scancel", "--batch", "--signal=TERM", job_id]
+
+
+def _quoted(name: str, value: str) -> str:
+    """The value of an option as sbatch reads it in a script."""
+    if PLAIN.fullmatch(value):
+        return value
+    if not value.isprintable() or re.search(r"[\"\\]", value):
+        raise BadInput(
+            f"Slurm cannot be given {value!r} as --{name}.", fix="Leave out quotes and control characters."
+        )
+    return f'"{value}"'
+
+
+def refused(output: Output) -> SetupError:
+    """Why sbatch did not take the job, and what to do."""
+    said = "\n".join(_said(output))
+    for pattern, problem, fix in slurm_words.REFUSED:
+        if re.search(pattern, said, re.IGNORECASE):
+            return BadInput(f"Slurm did not take the job: {problem}\nIt said: {said}", fix=fix)
+    if output.code == 127:
+        return MachineBlocks("There is no Slurm here: sbatch is not in PATH.", fix="module load slurm")
+    return MachineBlocks(
+        f"Slurm did not take the job. It said: {said or f'nothing (exit code {output.code})'}",
+        fix="Look at the whole script: hpc-jupyter-setup launch --dry-run",
+    )
+
+
+def _said(output: Output) -> list[str]:
+    lines = f"{output.err}\n{output.out}".splitlines()
+    return [re.sub(r"^\w+: (error: )?", "", line.strip()) for line in lines if line.strip()]
+
+
+def _no_answer(output: Output) -> str:
+    return "Slurm does not answer" + (f" ({said[-1]})" if (said := _said(output)) else "")
+
+
+def _state(word: str, *fields: str) -> JobState:
+    partition, node, start, end, cores, reason = fields
+    if word in slurm_words.QUEUED:
+        why, fix = slurm_words.why_waiting(reason, partition)
+        return Waiting(why, _moment(start), fix)
+    if word in slurm_words.AT_WORK:
+        return Running(node, _moment(end), _moment(start), int(cores) if cores.isdigit() else 0)
+    if word in slurm_words.OVER:
+        return Gone(*slurm_words.OVER[word])
+    return Unknown(f"Slurm says «{word}», which is not known here")
+
+
+def _moment(text: str) -> float:
+    """A time as Slurm prints it, in this machine's time zone; 0 where there is none."""
+    with contextlib.suppress(ValueError):
+        return datetime.fromisoformat(text).timestamp()
+    return 0

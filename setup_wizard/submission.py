@@ -1,0 +1,105 @@
+"""Hand a session over to its scheduler: check what can be checked, write the script, submit, save."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import msgspec
+
+from setup_wizard import access, modules, schedulers, script, session
+from setup_wizard.errors import BadInput, SetupError
+from setup_wizard.schedulers import LOG, SCRIPT, Scheduler
+from setup_wizard.session import Job, Session
+from setup_wizard.world import Output, World
+
+PATIENCE = 120.0  # seconds for a busy scheduler to take a job
+
+
+def check(world: World, job: Job) -> None:
+    """BadInput for what cannot be started, before anything is made or handed over."""
+    python = job.prefix / "bin/python"
+    if not os.access(python, os.X_OK):
+        raise BadInput(
+            f"{job.prefix} is not an environment with a Python: {python} is missing.",
+            fix="See which there are: hpc-jupyter-setup status",
+        )
+    if not job.folder.is_dir():
+        raise BadInput(f"{job.folder} is not a folder.", fix=f"mkdir -p {job.folder}")
+    if job.idle_minutes < 0:
+        raise BadInput("The time without work cannot be negative.", fix="--idle 60; 0 means for ever")
+    wanted = job.resources
+    if min(wanted.nodes, wanted.cpus, wanted.gpus, wanted.time_limit) < 0:
+        raise BadInput("A negative number cannot be asked for.", fix="Leave it out for the usual one.")
+    schedulers.find(job.scheduler).header(wanted, world.home)
+    access.find(job.access)
+    modules.check(world, job.modules, job.modulepaths, environment(world, job))
+
+
+def environment(world: World, job: Job) -> dict[str, str]:
+    """The environment in which the scheduler's commands run, and which it may hand on to the job."""
+    return schedulers.find(job.scheduler).environment(world.clean_env(), job.resources)
+
+
+def start(world: World, mine: Session) -> list[str]:
+    """The argv that the job runs."""
+    return [*world.own_python("setup_wizard.serve"), str(mine.folder)]
+
+
+def text(world: World, mine: Session) -> str:
+    """The batch script of a session; "" where its scheduler needs none."""
+    header = schedulers.find(mine.job.scheduler).header(mine.job.resources, mine.folder)
+    return script.render(mine.job, header, start(world, mine), world.own_python_env()) if header else ""
+
+
+def submit(world: World, job: Job, way_of_site: access.Way) -> Session:
+    """A session whose job the scheduler has taken; when it refuses, nothing is left of it."""
+    scheduler, way = schedulers.find(job.scheduler), access.find(job.access)
+    mine = session.reserve(world, job, session.this_process(world))
+    ticket = access.Ticket()
+    try:
+        ticket = way.reserve(world, way_of_site)
+        session.write(mine.folder, ticket)
+        argv = prepare(world, mine, scheduler)
+        job_id = scheduler.job_id(_run(world, mine, argv))
+    except SetupError:
+        session.remove(mine)
+        way.release(world, ticket)
+        raise
+    mine = msgspec.structs.replace(mine, job_id=job_id)
+    session.save(mine)
+    way.attach(world, ticket, job_id)
+    return mine
+
+
+def prepare(world: World, mine: Session, scheduler: Scheduler) -> list[str]:
+    """Write the script into the session's folder; the argv that hands it over."""
+    if script_text := text(world, mine):
+        session.write_secret(mine.folder / LOG, "")  # 0600 before somebody else creates it
+        session.write_secret(mine.folder / SCRIPT, script_text)
+    return scheduler.submit(start(world, mine), mine.job.resources, mine.folder)
+
+
+def when(world: World, job: Job) -> str:
+    """What the scheduler says when it is asked for the start of such a job, and nothing is handed over."""
+    check(world, job)
+    scheduler = schedulers.find(job.scheduler)
+    mine = session.reserve(world, job, session.this_process(world))
+    try:
+        prepare(world, mine, scheduler)
+        argv = scheduler.rehearse(job.resources, mine.folder)
+        if not argv:
+            raise BadInput(
+                f"{job.scheduler} cannot tell when a job would start.", fix="--dry-run shows the script."
+            )
+        output = _run(world, mine, argv)
+        if output.code != 0:
+            scheduler.job_id(output)  # explains it
+        return (output.err.strip() or output.out.strip()).splitlines()[-1].removeprefix("sbatch: ")
+    finally:
+        session.remove(mine)
+
+
+def _run(world: World, mine: Session, argv: Sequence[str]) -> Output:
+    env = {**environment(world, mine.job), **world.own_python_env()}
+    return world.run(argv, env=env, cwd=mine.folder, timeout=PATIENCE)
