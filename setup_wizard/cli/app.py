@@ -1,64 +1,110 @@
-"""The program `hpc-jupyter-setup`: its commands, and the one boundary where errors become exit codes."""
+"""The program `hpc-jupyter-setup`: its commands, and the parameters of the one that is called.
+
+Reading the parameters of all commands would cost every call more than all the rest of its start: what is not
+called is a line of the help, and nothing more.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import typer
+from typer.completion import get_completion_inspect_parameters
 
-from setup_wizard import __version__
-from setup_wizard.cli import completion, doctor, env, launch, rehearse, setup, sites, status, undo
-
-app = typer.Typer(
-    name="hpc-jupyter-setup",
-    add_completion=False,  # its --install-completion would edit rc files behind the receipt's back
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    no_args_is_help=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(setup.setup)
-app.command()(undo.undo)
-app.command()(status.status)
-app.command()(doctor.doctor)
-app.add_typer(env.app, name="env")
-app.command()(launch.launch)
-app.command()(launch.sessions)
-app.command()(launch.stop)
-app.add_typer(sites.app, name="sites")
-app.command()(rehearse.rehearse)
-app.command()(completion.completion)
+NAME = "hpc-jupyter-setup"
+HELP = {
+    "setup": "Set up conda, environments, kernels and notebooks on this account.",
+    "undo": "Take back everything that was made on this account.",
+    "status": "Show what was made on this account, and where it is.",
+    "doctor": "Look at all that was made, and at the machine.",
+    "env": "Conda environments, each with its kernel.",
+    "launch": "Start Jupyter, run a cell through its address, print it.",
+    "sessions": "Show what is running: one line for each session.",
+    "stop": "Stop a session and clean up behind it.",
+    "explain": "Explain the ways in, and who can read what on each.",
+    "sites": "Systems that are known, and which one this is.",
+    "rehearse": "Watch the whole job happen in a throw-away home.",
+    "completion": "Print the completion script of a shell.",
+}
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"hpc-jupyter-setup {__version__}")
-        raise typer.Exit
+def load(name: str) -> Any:
+    """The function of a command, or the typer app of a group of commands."""
+    found: Any
+    match name:
+        case "setup":
+            from setup_wizard.cli.setup import setup as found
+        case "undo":
+            from setup_wizard.cli.undo import undo as found
+        case "status":
+            from setup_wizard.cli.status import status as found
+        case "doctor":
+            from setup_wizard.cli.doctor import doctor as found
+        case "env":
+            from setup_wizard.cli.env import app as found
+        case "launch":
+            from setup_wizard.cli.launch import launch as found
+        case "sessions":
+            from setup_wizard.cli.launch import sessions as found
+        case "stop":
+            from setup_wizard.cli.launch import stop as found
+        case "explain":
+            from setup_wizard.cli.explain import app as found
+        case "sites":
+            from setup_wizard.cli.sites import app as found
+        case "rehearse":
+            from setup_wizard.cli.rehearse import rehearse as found
+        case _:
+            from setup_wizard.cli.completion import completion as found
+    return found
 
 
-@app.callback(invoke_without_command=True)
-def start(
-    context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
+def build(words: Sequence[str]) -> typer.Typer:
+    """The program for a command line of these words; with completion under way, all of it."""
+    app = typer.Typer(
+        name=NAME,
+        add_completion=False,  # its --install-completion would edit rc files behind the receipt's back
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(start)
+    everything = "_HPC_JUPYTER_SETUP_COMPLETE" in os.environ
+    if everything:
+        get_completion_inspect_parameters()  # makes the shells known to typer, which has no other door for it
+    for name, text in HELP.items():
+        found = load(name) if everything or name in words else _line
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name, short_help=text)
+        else:
+            app.command(name, short_help=text)(found)
+    return app
+
+
+def _line() -> None:
+    """A line of the help."""
+
+
+def start(context: typer.Context) -> object:
     """From a bare account on an HPC cluster to a running, secure Jupyter notebook.
 
     Without a command, on a terminal: the wizard. It shows a plan before it changes anything, and
-    `hpc-jupyter-setup undo` takes everything back.
+    `hpc-jupyter-setup undo` takes everything back. `--version` says which version this is.
     """
-    if context.invoked_subcommand is None:
-        if sys.stdin.isatty() and sys.stdout.isatty():
-            context.invoke(setup.setup)
-        else:
-            print(context.get_help())
-            raise typer.Exit(2)
+    if context.invoked_subcommand is not None:
+        return None
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        wizard: Callable[[], int] = load("setup")
+        return wizard()
+    print(context.get_help())
+    raise typer.Exit(2)
 
 
-def run() -> None:
-    """Run the program; end with an exit code of the documented table."""
+def run() -> int:
+    """Run the program; gives an exit code of the documented table."""
     from setup_wizard.cli.boundary import exit_code
 
-    sys.exit(exit_code(lambda: app(standalone_mode=False)))
+    return exit_code(lambda: build(sys.argv[1:])(prog_name=NAME, standalone_mode=False))
