@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +22,7 @@ KNOWN = {
     "tscc1", "tscc2", "voyager", "workstation",
 }  # fmt: skip
 HOUR = 3600
+ROOT = Path(__file__).parent.parent
 
 
 class Host(World):
@@ -420,6 +425,81 @@ def test_a_site_and_its_file_have_one_name(host: MakeHost, tmp_path: Path, name:
 
 def test_the_reference_tells_every_key() -> None:
     """docs/reference/sites.md has a row for each key that a site file may have."""
-    page = (Path(__file__).parent.parent / "docs/reference/sites.md").read_text()
+    page = (ROOT / "docs/reference/sites.md").read_text()
     keys = {*Site.__struct_fields__, *sites.Markers.__struct_fields__, *sites.Partition.__struct_fields__}
     assert [key for key in sorted(keys) if f"| `{key}` |" not in page] == []
+
+
+# --- the commands -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """The program itself, run in a home of its own, with nothing but our own commands in PATH."""
+    home = tmp_path / "home"
+    home.mkdir()
+
+    def run(*argv: str, **env: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "setup_wizard", "sites", *argv]
+        settings = {"HOME": str(home), "PATH": str(tmp_path / "bin"), **env}
+        done = subprocess.run(command, env=settings, capture_output=True, text=True, cwd=ROOT)
+        return done.returncode, done.stdout + done.stderr
+
+    return run
+
+
+Program = Callable[..., tuple[int, str]]
+
+
+def test_list_names_every_system(program: Program) -> None:
+    """A line each, with what is retired and what came after; JSON has all values and the file."""
+    code, said = program("list")
+    assert code == 0
+    assert {row.split()[0] for row in said.splitlines()} == KNOWN
+    assert "retired 2024-01, now tscc2" in said
+    rows = json.loads(program("list", "--json")[1])["sites"]
+    assert {row["site"]["name"]: row["site"]["scheduler"] for row in rows}["casper"] == "pbs"
+    assert all(Path(row["file"]).is_file() for row in rows)
+
+
+def test_list_tells_of_wrong_files(program: Program, tmp_path: Path) -> None:
+    """The others are listed, the wrong one is named with its place, and the exit code is not 0."""
+    (tmp_path / "hut.yml").write_text("name: hut\n")
+    code, said = program("list", HPC_JUPYTER_SETUP_SITES=str(tmp_path))
+    assert code == 1
+    assert "expanse" in said
+    assert "hut.yml:1:1: the file needs the key «title»" in " ".join(said.split())
+
+
+def test_show_tells_what_is_known(program: Program) -> None:
+    """Partitions with limits, ways in, and for a system that cannot be launched on what to do instead."""
+    code, said = program("show", "expanse")
+    assert code == 0
+    assert "Reverse Proxy Service (expanse-user-content.sdsc.edu), SSH tunnel" in said
+    assert re.search(r"gpu-debug +00:30:00 +GPU", said)
+    assert "kubectl port-forward" in program("show", "voyager")[1]
+    code, said = program("show", "expance")
+    assert (code, "Did you mean expanse?" in said) == (2, True)
+
+
+def test_detect_tells_by_which_marker(program: Program) -> None:
+    """The system, the marker, and whether this is a login node; for people and as JSON."""
+    code, said = program("detect", NERSC_HOST="perlmutter")
+    assert code == 0
+    assert "NERSC Perlmutter (perlmutter), by the variable NERSC_HOST=perlmutter." in said
+    found = json.loads(program("detect", "--json", NCAR_HOST="casper")[1])
+    assert (found["site"]["name"], found["marker"]) == ("casper", "the variable NCAR_HOST=casper")
+    assert found["offer"] == {"accounts": None, "partitions": None, "reservations": None}
+
+
+def test_check_says_where_a_file_is_wrong(program: Program, tmp_path: Path) -> None:
+    """Right: the command that makes it count. Wrong: line, column, what is allowed, and exit code 2."""
+    path = tmp_path / "hut.yml"
+    path.write_text(HUT)
+    code, said = program("check", str(path))
+    assert code == 0
+    assert f"install -D -m 644 {path} ~/.config/hpc-jupyter-setup/sites/hut.yml" in said
+    path.write_text(HUT + "acount: required\n")
+    code, said = program("check", str(path))
+    assert code == 2
+    assert f"{path}:6:1: the key «acount» is not known here. Did you mean account" in " ".join(said.split())

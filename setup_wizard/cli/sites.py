@@ -54,8 +54,8 @@ def show_site(name: Annotated[str, typer.Argument(metavar="NAME")], json: Json =
 
 @app.command()
 def detect(json: Json = False) -> int:
-    """Say which system this is, and by which marker."""
-    from setup_wizard import sites
+    """Say which system this is, by which marker, and what you have on it."""
+    from setup_wizard import discovery, sites
     from setup_wizard.ui import show, site_pages
     from setup_wizard.world import World
 
@@ -63,10 +63,12 @@ def detect(json: Json = False) -> int:
     known = sites.known(world)
     found = sites.detect(world, known)
     login = sites.on_login_node(world, found.site)
+    offer = discovery.look(world, found.site)
     if json:
-        show.put_json({"ok": True, **show.json_of(found), "login_node": login, "broken": known.broken})
+        data = {**show.json_of(found), "login_node": login, "offer": offer, "broken": known.broken}
+        show.put_json({"ok": True, **data})
     else:
-        show.put(site_pages.detected(found, login, known, world.home), world)
+        show.put([*site_pages.detected(found, login, known, world.home), *site_pages.offered(offer)], world)
     return 0
 
 

@@ -10,8 +10,10 @@ from setup_wizard.ui.figures import tilde
 from setup_wizard.ui.pages import GOOD, WARN
 from setup_wizard.ui.plan_page import remedy
 from setup_wizard.ui.sheet import GAP, Page, Words, grid, line, title, whole
+from setup_wizard.walltime import written
 
 if TYPE_CHECKING:
+    from setup_wizard.discovery import Offer, Partition, Reservation
     from setup_wizard.errors import SetupError
     from setup_wizard.sites import Found, Known, Site
 
@@ -116,6 +118,36 @@ def detected(found: Found, login: bool, known: Known, home: Path) -> Page:
     page += [line(("This program cannot launch here. ", "warn"), site.instead)] if site.instead else []
     page += [line("More: ", (f"hpc-jupyter-setup sites show {site.name}", "command"))]
     return [*page, *_broken(known.broken, home)]
+
+
+def offered(offer: Offer) -> Page:
+    """What the user has, as far as the scheduler tells: accounts, partitions, reservations."""
+    page: Page = []
+    if offer.accounts:
+        page += [GAP, line("Your accounts: ", (" ".join(offer.account_names), "strong"))]
+        page += [line("Your QOS: ", (" ".join(offer.qos), "strong"))] if offer.qos else []
+    if offer.partitions:
+        page += [GAP, title("Partitions"), *grid([_offered(p) for p in offer.partitions], indent=2)]
+    if offer.reservations:
+        page += [GAP, title("Reservations"), *grid([_reserved(r) for r in offer.reservations], indent=2)]
+    return page
+
+
+def _offered(p: Partition) -> Sequence[Words]:
+    limit = "" if p.limit is None else written(p.limit) if p.limit else "no limit"
+    nodes = "" if p.nodes is None else f"{p.idle} of {p.nodes} nodes idle"
+    node = [
+        *([f"{p.cores} cores"] if p.cores else []),
+        *([f"{p.memory / 1024:.0f} GB"] if p.memory else []),
+        *([f"{p.gpus} GPUs {' '.join(p.gpu_types)}".rstrip()] if p.gpus else []),
+        *(["the default"] if p.default else []),
+        *([] if p.open else [f"takes no jobs: {p.state}"]),
+    ]
+    return ((p.name, "strong"), limit, nodes, ", ".join(node))
+
+
+def _reserved(r: Reservation) -> Sequence[Words]:
+    return ((r.name, "strong"), f"{r.start} to {r.end}", " ".join((*r.users, *r.accounts)))
 
 
 def right(file: Path, site: Site) -> Page:

@@ -1,0 +1,27 @@
+"""What this user really has here, and what of it a job may not ask for.
+
+offer = discovery.look(world, site)                 # to offer choices
+resources = discovery.checked(wanted, site, world)  # complete, or BadInput before anything is submitted
+"""
+
+from __future__ import annotations
+
+from setup_wizard.discovery.ask import look, remembered, user_name
+from setup_wizard.discovery.checking import checked
+from setup_wizard.discovery.objections import objections, refuse_login_node
+from setup_wizard.discovery.offer import Account, Offer, Partition, Reservation
+from setup_wizard.discovery.proposal import proposal
+
+__all__ = [
+    "Account",
+    "Offer",
+    "Partition",
+    "Reservation",
+    "checked",
+    "look",
+    "objections",
+    "proposal",
+    "refuse_login_node",
+    "remembered",
+    "user_name",
+]
