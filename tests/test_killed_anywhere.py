@@ -10,7 +10,7 @@ import pytest
 from setup_wizard.trees import picture
 from tests.program import Account
 
-SHARES = 12  # the moments are tried in so many shares, which run side by side
+SHARES = 8  # the moments are tried in so many shares, which run side by side
 
 
 def _moments(account: Account, words: tuple[str, ...], log: Path) -> list[int]:
@@ -36,7 +36,9 @@ def moments(tmp_path_factory: pytest.TempPathFactory, tiny_mirror: str) -> list[
     return _moments(account, account.setup, folder / "log")
 
 
-@pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.parametrize(
+    "share", [pytest.param(n, marks=pytest.mark.xdist_group(f"killed {n}")) for n in range(SHARES)]
+)
 def test_run_again_and_undo_from_every_moment(
     share: int, moments: list[int], tmp_path: Path, tiny_mirror: str
 ) -> None:
