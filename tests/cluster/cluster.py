@@ -178,23 +178,27 @@ class Cluster:
         for name, node in self.nodes.items():
             node.plan = self._plan(name)
             node.begin()
+        for node in self.nodes.values():
+            node.appear()
         self.fabric.ip(*[command for node in self.nodes.values() for command in node.links])
         for node in self.nodes.values():
             node.go()
         for node in self.nodes.values():
             node.wait()
         self.wait_idle()
-        for name, users, where in (("exam", "root", "c1"), ("course", self.user.name, "c2")):
-            reservation = (
-                f"reservationname={name} users={users} starttime=now+10days duration=60 nodes={where}"
-            )
-            self.login.run(["scontrol", "create", *reservation.split()], user="root", check=True)
+        reservation = "scontrol create reservationname={} users={} starttime=now+10days duration=60 nodes={}"
+        exam, course = ("exam", "root", "c1"), ("course", self.user.name, "c2")
+        self.login.sh(f"{reservation.format(*exam)} && {reservation.format(*course)}", user="root")
 
     def _plan(self, name: str) -> dict[str, Any]:
         """What inside.py makes of a node."""
         base, home = str(self.base), self.base / ("laptop" if name == "laptop" else "home")
         hidden = {"/home": "0755", "/run": "0755", "/tmp": "1777", "/var/tmp": "1777", "/dev/shm": "1777"}
-        hidden |= {path: "0755" for path in machine.closed(self.keep, self.user.uid) if path not in hidden}
+        hidden |= {
+            path: "0755"
+            for path in machine.closed([self.base, *self.keep], self.user.uid)
+            if path not in hidden
+        }
         more = [(f"{base}/{user.name}", user.home) for user in self.users[1:]]
         etc = [(f"{base}/etc/{f}", f"/etc/{f}") for f in ("passwd", "group", "hosts", "resolv.conf", "slurm")]
         return {

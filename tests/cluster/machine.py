@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.cluster.nodes import SBIN, CannotStart
 
-PREFIX = "/tmp/hjs-cluster-"
+PREFIX, NEW = "hjs-cluster-", "hjs-new-"
 
 
 def program(name: str) -> str:
@@ -47,10 +47,10 @@ def closed(paths: Sequence[Path], uid: int) -> list[str]:
 
 def new_base() -> tuple[Path, int]:
     """A folder for a cluster, and the lock that keeps `sweep` from it."""
-    made = Path(tempfile.mkdtemp(prefix="hjs-new-", dir="/tmp"))
+    made = Path(tempfile.mkdtemp(prefix=NEW))
     made.chmod(0o755)
     held = lock(made)
-    return made.rename(PREFIX + made.name.removeprefix("hjs-new-")), held
+    return made.rename(made.with_name(made.name.replace(NEW, PREFIX))), held
 
 
 def lock(base: Path) -> int:
@@ -62,7 +62,7 @@ def lock(base: Path) -> int:
 
 def sweep() -> None:
     """Remove the folders of our earlier clusters whose process was killed."""
-    for base in Path("/tmp").glob(f"{Path(PREFIX).name}*"):
+    for base in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             if base.stat().st_uid == os.geteuid():
                 os.close(lock(base))

@@ -101,7 +101,7 @@ class Node:
     # --- its life
 
     def begin(self) -> None:
-        """Make its namespaces; the link comes next, then `go`."""
+        """Have its namespaces made; then comes `appear`, the link, and `go`. Does not wait."""
         argv = [*self.fabric.argv, *INSIDE, "boot"] if os.geteuid() else [*INSIDE, "boot"]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
@@ -110,6 +110,9 @@ class Node:
         assert self.process.stdin
         self.process.stdin.write(json.dumps(self.plan) + "\n")
         self.process.stdin.flush()
+
+    def appear(self) -> None:
+        """Wait until its namespaces are there, and learn its first process."""
         said = self._hear()
         if not said.isdigit():
             raise CannotStart(said)
@@ -147,6 +150,7 @@ class Node:
     def boot(self) -> None:
         """Start the node again after `kill`."""
         self.begin()
+        self.appear()
         self.plugged = True
         self.fabric.ip(*self.links)
         self.go()

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import machine
 from tests.cluster.cluster import CHECKOUT, Cluster
 from tests.cluster.machine import until
-from tests.cluster.nodes import Node
+from tests.cluster.nodes import CannotStart, Node
 from tests.cluster.secrets_search import where
 
 
@@ -164,6 +165,41 @@ def test_the_controller_can_be_down(cluster: Cluster) -> None:
     assert "Unable to contact slurm controller" in cluster.login.run(["squeue"]).stderr
     cluster.start_controller()
     until(lambda: state(cluster.login, job) == "RUNNING None")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_an_ordinary_user_has_the_cluster_too(tmp_path: Path) -> None:
+    """Without any right of root, in a user namespace: a job runs, and ssh leads through the login node."""
+    python, somebody = "/usr/bin/python3", ["setpriv", "--reuid=1", "--regid=1", "--clear-groups"]
+    able = [*somebody, python, "-c", "import sys, tests.cluster.cluster; assert sys.version_info >= (3, 10)"]
+    if subprocess.run(able, cwd=CHECKOUT, capture_output=True).returncode != 0:
+        pytest.skip("nobody else may read this checkout, or /usr/bin/python3 is older than 3.10")
+    for name, argv in (
+        ("login", ["sbatch", "-W", "--wrap", "exit 7"]),
+        ("laptop", ["ssh", "-J", "login", "c1", "exit 7"]),
+    ):
+        command = [*somebody, python, "-B", "-m", "tests.cluster", name, "alice", *argv]
+        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
+        assert done.returncode == 7, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give rights up")
+def test_where_there_can_be_no_namespaces_it_is_said(tmp_path: Path) -> None:
+    """Without the right to make namespaces nothing is started and nothing left, and the reason is told."""
+    bound = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-all"]
+    command = [*bound, sys.executable, "-m", "tests.cluster", "login", "alice", "true"]
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, env=env)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "No cluster on this machine: no network namespace may be made here: unshare" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a program is missing, the packages to install are named."""
+    monkeypatch.setattr(machine, "program", lambda name: "" if name in ("sshd", "ip") else name)
+    with pytest.raises(CannotStart, match="apt-get install --no-install-recommends iproute2 openssh-server"):
+        Cluster()
 
 
 def test_nothing_is_left() -> None:
