@@ -31,7 +31,7 @@ class Wish(msgspec.Struct, frozen=True):
     wheels: Path | None = None
     rc_from: Path | None = None
     keep: bool = False
-    colours: bool = False
+    terminal: bool = False
 
 
 class Rehearsed(msgspec.Struct, frozen=True):
@@ -51,13 +51,13 @@ class Rehearsed(msgspec.Struct, frozen=True):
 class Stage:
     """The throw-away home, and the commands run in it."""
 
-    def __init__(self, world: World, home: Path, say: Callable[[str], None], **more: str) -> None:
-        self.world, self.home, self.say = world, home, say
+    def __init__(self, world: World, home: Path, say: Callable[[str], None], *, terminal: bool) -> None:
+        self.world, self.home, self.say, self.terminal = world, home, say, terminal
         self.seconds: dict[str, float] = {}
         outer = {k: v for k, v in world.env.items() if not k.startswith(("XDG_", "CONDA_", "JUPYTER_"))}
         straight = ",".join(filter(None, (outer.get("NO_PROXY"), outer.get("no_proxy"), "127.0.0.1")))
         outer |= {"NO_PROXY": straight, "no_proxy": straight}
-        self.env = {**outer, **world.own_python_env(), "HOME": str(home), **more}
+        self.env = {**outer, **world.own_python_env(), "HOME": str(home)}
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -65,16 +65,19 @@ class Stage:
         yield
         self.seconds[name] = round(self.world.now() - began, 2)
 
-    def command(self, *words: str) -> Output:
-        """Run one of our commands in the throw-away home, its lines passed on; must end well."""
+    def command(self, *words: str) -> None:
+        """Run one of our commands in the throw-away home, for all to see; must end well."""
         self.say(f"$ hpc-jupyter-setup {' '.join(words)}")
-        output = self._run(words, on_line=self.say)
+        if self.terminal:
+            argv = [*self.world.own_python("setup_wizard"), *words]
+            output = Output(self.world.lend_terminal(argv, env=self.env, cwd=self.home))
+        else:
+            output = self._run(words, on_line=self.say)
         if output.code:
             raise NotProven(
                 f"`hpc-jupyter-setup {' '.join(words)}` ended with exit code {output.code}.\n{output.err}",
                 fix=f"Run again with --keep, and look at the home that it leaves: {self.home}",
             )
-        return output
 
     def facts(self, *words: str) -> Any:
         """Run one of our commands with --json, quietly, and give what it printed."""
@@ -102,7 +105,7 @@ def rehearse(
 ) -> Rehearsed:
     """Run the whole job; `say` hears what the commands print, `wait` is called with the proven URL."""
     home = Path(tempfile.mkdtemp(prefix="hpc-jupyter-rehearsal-"))
-    stage = Stage(world, home, say, **({"FORCE_COLOR": "1"} if wish.colours else {}))
+    stage = Stage(world, home, say, terminal=wish.terminal)
     try:
         _furnish(home, wish.rc_from)
         with _mirror(stage, wish, report) as mirror:
@@ -145,7 +148,7 @@ def _run_all(stage: Stage, mirror: str | None, wait: Callable[[str], None]) -> R
         stage.command(*setup)
     status = stage.facts("status")
     with stage.timed("launch"):
-        launched = stage.facts("launch", "--environment", ENVIRONMENT)
+        launched = stage.facts("launch", "--here", "--environment", ENVIRONMENT)
     with stage.timed("second_run"):
         second = stage.facts("setup", "--yes")
     if launched.get("url"):

@@ -43,7 +43,7 @@ def rehearse(
         wheels=wheels.expanduser().absolute() if wheels else None,
         rc_from=rc_from.expanduser().absolute() if rc_from else None,
         keep=keep,
-        colours=sys.stdout.isatty() and not json,
+        terminal=sys.stdout.isatty() and not json,
     )
     looks = sys.stdin.isatty() and sys.stdout.isatty() and not yes and not json
     with show.live(world, err=json) as live:

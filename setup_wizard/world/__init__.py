@@ -201,6 +201,10 @@ class World:
         )
         return programs.run(call, on_line, programs.Limits(timeout, silence))
 
+    def lend_terminal(self, argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path) -> int:
+        """Run a program that has our terminal while it runs; give its exit code."""
+        return programs.lend_terminal([str(a) for a in argv], dict(env), cwd)
+
     def start(
         self, argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path | None = None
     ) -> int:

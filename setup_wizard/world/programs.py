@@ -71,6 +71,11 @@ def run(call: Call, hear: Hear | None, limits: Limits) -> Output:
         _end(child)
 
 
+def lend_terminal(argv: list[str], env: dict[str, str], cwd: Path) -> int:
+    """Run a program with our own standard input, output and error."""
+    return subprocess.call(argv, env=env, cwd=cwd)
+
+
 def start(argv: Sequence[str], *, log: Path, env: Mapping[str, str], cwd: Path | None) -> int:
     """Start a program that outlives us, its output in `log` (0600); give its process id."""
     with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as out:
