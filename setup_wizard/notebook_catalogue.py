@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -129,3 +129,15 @@ def _no_list(url: str, why: str) -> NetworkTrouble:
     return NetworkTrouble(
         f"{url} is not the list of a mirror: {why}.", fix="Check the address that you gave to --mirror."
     )
+
+
+def fetched(name: str | None, clones: Mapping[str, Path]) -> Mapping[str, Path]:
+    """Those of the fetched notebooks that a name stands for; no name: all. Raises BadInput."""
+    if name is None:
+        return clones
+    if name not in clones:
+        raise BadInput(
+            f"The notebooks «{name}» were not fetched.{did_you_mean(name, clones)}",
+            fix=f"Fetch them: hpc-jupyter-setup setup --notebooks {','.join([*clones, name])}",
+        )
+    return {name: clones[name]}

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from setup_wizard.trees import picture
+from tests.conftest import CACHE
 from tests.program import TINY, Account
 
 
@@ -118,3 +119,32 @@ def test_doctor_names_what_is_wrong(account: Account) -> None:
     assert all(f["fix"] for f in red)
     assert account.run(*account.setup).returncode == 0
     assert account.facts("doctor", "--no-test")["ok"]
+
+
+def test_news_of_notebooks_never_overwrites(account: Account, tmp_path: Path) -> None:
+    """`notebooks update`: a file that the participant changed stays, the new version is put beside it."""
+    bare = tmp_path / "lesson.git"
+    work = tmp_path / "work"
+    git = ["git", "-C", str(work), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", "init", "-q", str(work)], check=True)
+    (work / "a.ipynb").write_text("{}")
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-qm", "one"], check=True)
+    mirror = tmp_path / "mirror"
+    subprocess.run(["cp", "-a", str(CACHE / "tiny"), str(mirror)], check=True)
+    subprocess.run(["git", "clone", "-q", "--bare", str(work), str(bare)], check=True)
+    subprocess.run(["rm", "-rf", str(mirror / "git/first-steps.git")], check=True)
+    bare.rename(mirror / "git/first-steps.git")
+    account.mirror = str(mirror)
+    assert account.run(*account.setup).returncode == 0
+    mine = account.home / "jupyter-notebooks/first-steps/a.ipynb"
+    mine.write_text('{"mine": 1}')
+    (work / "a.ipynb").write_text('{"theirs": 2}')
+    subprocess.run([*git, "commit", "-qam", "two"], check=True)
+    subprocess.run([*git, "push", "-q", str(mirror / "git/first-steps.git"), "HEAD"], check=True)
+    told = account.facts("notebooks", "update")
+    [beside] = told["updated"]["first-steps"]["beside"]
+    assert mine.read_text() == '{"mine": 1}'
+    assert (mine.parent / beside).read_text() == '{"theirs": 2}'
+    assert account.facts("notebooks", "update")["updated"]["first-steps"]["written"] == []
+    assert str(mine) in account.facts("undo", "--yes")["kept"]

@@ -23,12 +23,18 @@ HELP = {
     "env": "Conda environments, each with its kernel.",
     "launch": "Start Jupyter, run a cell through its address, print it.",
     "sessions": "Show what is running: one line for each session.",
+    "url": "Show how to open a session; wait for it if need be.",
+    "logs": "Show what a session has said.",
     "stop": "Stop a session and clean up behind it.",
+    "connect": "From your laptop: launch on a cluster, with a tunnel to it.",
     "explain": "Explain the ways in, and who can read what on each.",
+    "notebooks": "Example notebooks: what there is, and its news.",
     "sites": "Systems that are known, and which one this is.",
     "rehearse": "Watch the whole job happen in a throw-away home.",
     "completion": "Print the completion script of a shell.",
 }
+# Words that a command does not know, it passes on.
+PASSES_ON = {"connect": {"ignore_unknown_options": True}}
 
 
 def load(name: str) -> Any:
@@ -49,10 +55,18 @@ def load(name: str) -> Any:
             from setup_wizard.cli.launch import launch as found
         case "sessions":
             from setup_wizard.cli.launch import sessions as found
+        case "url":
+            from setup_wizard.cli.launch import url as found
+        case "logs":
+            from setup_wizard.cli.launch import logs as found
         case "stop":
             from setup_wizard.cli.launch import stop as found
+        case "connect":
+            from setup_wizard.cli.connect import connect as found
         case "explain":
             from setup_wizard.cli.explain import app as found
+        case "notebooks":
+            from setup_wizard.cli.notebooks import app as found
         case "sites":
             from setup_wizard.cli.sites import app as found
         case "rehearse":
@@ -80,7 +94,7 @@ def build(words: Sequence[str]) -> typer.Typer:
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name, short_help=text)
         else:
-            app.command(name, short_help=text)(found)
+            app.command(name, short_help=text, context_settings=PASSES_ON.get(name))(found)
     return app
 
 
