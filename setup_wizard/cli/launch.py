@@ -1,23 +1,23 @@
-"""`launch`, `sessions`, `stop`: Jupyter on this machine, proven; what is running; stop and clean."""
+"""`launch`, `sessions`, `url`, `logs`, `stop`: Jupyter here or as a job, proven; what is running; its end."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from setup_wizard.cli.options import Json
 
-if TYPE_CHECKING:
-    from setup_wizard.launch import Launched
-    from setup_wizard.session import Job
-    from setup_wizard.world import World
+Id = Annotated[str, typer.Argument(metavar="SESSION", help="The session, or the start of its name.")]
 
 
 def launch(
     environment: Annotated[
-        str | None, typer.Option("--environment", "-e", metavar="NAME|PREFIX", help="Whose Jupyter to start.")
+        str | None,
+        typer.Option(
+            "--environment", "--conda-env", "-e", metavar="NAME|PREFIX", help="Whose Jupyter to start."
+        ),
     ] = None,
     interface: Annotated[
         str, typer.Option("--interface", "-i", metavar="lab|notebook", help="Which page.")
@@ -27,49 +27,96 @@ def launch(
         typer.Option("--notebook-dir", "-d", help="The folder that Jupyter shows; else your home."),
     ] = None,
     idle: Annotated[float, typer.Option(help="Minutes without work until it stops; 0: never.")] = 60,
+    account: Annotated[str, typer.Option("--account", "-A", help="Who pays for the job.")] = "",
+    partition: Annotated[str, typer.Option("--partition", "-p", help="Partition or queue.")] = "",
+    time_limit: Annotated[
+        str, typer.Option("--time-limit", "-t", metavar="TIME", help="Minutes, HH:MM:SS or D-HH:MM:SS.")
+    ] = "",
+    cpus: Annotated[int, typer.Option("--cpus", "-c", help="Processors; 0: as the site does it.")] = 0,
+    memory: Annotated[str, typer.Option("--memory", "-m", help="Memory of a node, as 16G.")] = "",
+    gpus: Annotated[int, typer.Option("--gpus", "-g", help="Graphics processors of a node.")] = 0,
+    gres: Annotated[str, typer.Option(help="Generic resources, in the scheduler's words.")] = "",
+    nodes: Annotated[int, typer.Option("--nodes", "-N", help="Nodes; 0: one.")] = 0,
+    qos: Annotated[str, typer.Option("--qos", "-q", help="Quality of service.")] = "",
+    reservation: Annotated[str, typer.Option("--reservation", "-R", help="Nodes kept for a class.")] = "",
+    constraint: Annotated[
+        str, typer.Option("--constraint", "-C", help="Features that the node must have.")
+    ] = "",
+    env_modules: Annotated[
+        str, typer.Option(metavar="A,B", help="Environment modules that the job loads before.")
+    ] = "",
+    append_modulepath: Annotated[str, typer.Option(metavar="DIR:DIR", help="More folders of modules.")] = "",
+    site: Annotated[str, typer.Option(help="The system; else it is recognised.")] = "",
+    scheduler: Annotated[
+        str, typer.Option(metavar="slurm|local", help="Who starts it; else as the site has it.")
+    ] = "",
+    access: Annotated[
+        str, typer.Option(metavar="rps|tunnel|direct", help="The way in; else the site's best.")
+    ] = "",
+    here: Annotated[
+        bool, typer.Option("--here", help="On this very machine, also if it is a login node.")
+    ] = False,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", help="Inside the allocation that you are in.")
+    ] = False,
+    readable: Annotated[
+        bool, typer.Option("--i-understand-http-is-readable", help="Needed for --access direct.")
+    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="The very same as last time.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the whole script and what would be called.")
+    ] = False,
+    test_only: Annotated[
+        bool, typer.Option("--test-only", help="Ask when it would start; submit nothing.")
+    ] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Submit, and do not wait.")] = False,
+    patience: Annotated[float, typer.Option(metavar="MINUTES", help="How long to wait in the queue.")] = 720,
     json: Json = False,
 ) -> int:
-    """Start Jupyter on this machine, run a cell through its address, and print the address."""
-    from setup_wizard.environments import pick
-    from setup_wizard.errors import BadInput
-    from setup_wizard.journal import Journal
-    from setup_wizard.session import Job
-    from setup_wizard.ui import show
+    """Start Jupyter, run a cell through its address, and print the address.
+
+    On a cluster it runs as a job on a compute node; elsewhere on this machine.
+    """
+    from setup_wizard import walltime
+    from setup_wizard.cli import launching
+    from setup_wizard.orders import Wish
+    from setup_wizard.schedulers import Resources
     from setup_wizard.world import World
 
-    if interface not in ("lab", "notebook"):
-        raise BadInput(f"There is no interface «{interface}».", fix="--interface lab, or notebook")
     world = World.here()
-    prefix = pick(environment, Journal(world).receipt, world)
-    place = folder.expanduser().absolute() if folder else world.home
-    job = Job(prefix=prefix, folder=place, interface=interface, idle_minutes=idle)  # type: ignore[arg-type]
-    launched = start(world, job, json)
-    if json:
-        show.put_json(as_data(launched))
-    return 0
-
-
-def start(world: World, job: Job, json: bool) -> Launched:
-    """Launch with progress on the screen; on a terminal the address is shown."""
-    from setup_wizard.launch import launch
-    from setup_wizard.ui import show
-
-    with show.live(world, err=json) as live:
-        launched = launch(world, job, live.report)
-    if not json:
-        show.put(show.launched(launched, world.home), world)
-    return launched
-
-
-def as_data(launched: Launched) -> dict[str, object]:
-    """What is told of a launched session in JSON."""
-    return {
-        "ok": True,
-        "session": launched.session.id,
-        "url": launched.url,
-        "proof": launched.proof,
-        "warning": launched.address.warning,
-    }
+    wish = Wish(
+        prefix=Path(),
+        folder=folder.expanduser().absolute() if folder else world.home,
+        interface=interface,
+        idle_minutes=idle,
+        site=site,
+        scheduler=scheduler,
+        access=access,
+        resources=Resources(
+            account=account,
+            reservation=reservation,
+            partition=partition,
+            qos=qos,
+            nodes=nodes,
+            cpus=cpus,
+            memory=memory,
+            gpus=gpus,
+            gres=gres,
+            time_limit=walltime.seconds(time_limit) if time_limit else 0,
+            constraint=constraint,
+        ),
+        modules=tuple(filter(None, env_modules.split(","))),
+        modulepaths=tuple(filter(None, append_modulepath.split(":"))),
+        here=here,
+        interactive=interactive,
+        readable=readable,
+    )
+    wanted = launching.again(world, readable) if again else launching.ordered(world, wish, environment)
+    if dry_run:
+        return launching.show_only(world, wanted, json)
+    if test_only:
+        return launching.ask_when(world, wanted, json)
+    return launching.go(world, wanted, launching.Manner(json, detach, patience * 60))
 
 
 def sessions(json: Json = False) -> int:
@@ -85,6 +132,26 @@ def sessions(json: Json = False) -> int:
     else:
         show.put(show.sessions(rows, world.now()), world)
     return 0
+
+
+def url(session: Id, json: Json = False) -> int:
+    """Show how to open a session; wait for it when it has not begun."""
+    from setup_wizard.cli import launching
+    from setup_wizard.session import find
+    from setup_wizard.world import World
+
+    world = World.here()
+    return launching.follow_it(world, find(world, session), launching.Manner(json))
+
+
+def logs(session: Id, json: Json = False) -> int:
+    """Show what a session has said: its job, what watches it, and Jupyter."""
+    from setup_wizard.cli import launching
+    from setup_wizard.session import find
+    from setup_wizard.world import World
+
+    world = World.here()
+    return launching.show_logs(find(world, session), json)
 
 
 def stop(

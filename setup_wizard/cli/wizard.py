@@ -8,7 +8,7 @@ from setup_wizard import environments, health, preflight
 from setup_wizard.answers import Answers, flag, fold, missing, recall, remember
 from setup_wizard.apply import Outcome, review
 from setup_wizard.choices import WELCOME, Choices, Wanted, default_prefix, look, look_up, proposal
-from setup_wizard.cli.launch import as_data, start
+from setup_wizard.cli.launching import as_data, start
 from setup_wizard.cli.work import How, nothing_to_do, review_and_apply
 from setup_wizard.conda import distributions
 from setup_wizard.errors import BadInput, MachineBlocks, NotProven

@@ -156,14 +156,24 @@ def sessions(rows: Sequence[Row], now: float) -> Page:
     ]
     page = grid(table)
     for row in rows:
-        page += _more(row)
+        page += _more(row, now)
     return page
 
 
-def _more(row: Row) -> Page:
+def _cost(row: Row, now: float) -> str:
+    """Of a job: the way in, the time that is left, and what it has used so far."""
+    left = f"{duration(row.until - now)} left" if row.until > now else ""
+    used = f"{row.core_hours:.2f} core-hours so far" if row.core_hours else ""
+    return " · ".join(filter(None, (row.way if left or used else "", left, used)))
+
+
+def _more(row: Row, now: float) -> Page:
     page: Page = []
     if row.url:
-        page += [GAP, line((row.id, "strong")), whole(row.url, indent=2)]
+        page += [GAP, line((row.id, "strong"))]
+        page += [whole(row.command, indent=2)] if row.command else []
+        page.append(whole(row.url, indent=2))
+        page += [line((said, "dim"), indent=2)] if (said := _cost(row, now)) else []
     if row.warning:
         page.append(line((row.warning, "warn"), indent=2))
     if row.detail and row.state not in ("ready", "ended"):

@@ -23,12 +23,25 @@ def launched(what: Launched, home: Path) -> Page:
     page: Page = [
         line("Jupyter is ready, and a cell has run through this address in ", (kernel, "path"), mark=GOOD),
         GAP,
+        *_first(what.address.command),
         whole(what.url, indent=2),
         GAP,
+        *([line(what.address.note)] if what.address.note else []),
         line("Whoever has this address can work as you: keep it to yourself."),
         line("Stop it: ", (f"hpc-jupyter-setup stop {what.session.id}", "command")),
     ]
     return page + ([line(what.address.warning, mark=WARN)] if what.address.warning else [])
+
+
+def _first(command: str) -> Page:
+    """What to run on the laptop before the address opens there."""
+    if not command:
+        return []
+    return [
+        line("On your own computer, in a terminal that stays open:"),
+        whole(command, indent=2),
+        line("Then open in its browser:"),
+    ]
 
 
 def stopped(which: Mapping[str, bool]) -> Page:

@@ -1,0 +1,152 @@
+"""What a user asks of a launch becomes a job: flags, then what was used last here, then the site's own."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from setup_wizard import discovery, files, sites
+from setup_wizard.access import Way
+from setup_wizard.errors import BadInput, MachineBlocks
+from setup_wizard.schedulers import Resources
+from setup_wizard.session import Job
+from setup_wizard.sites import Site
+from setup_wizard.world import World
+
+ALLOCATIONS = ("SLURM_JOB_ID", "PBS_JOBID")
+NO_SLURM = "establish_config_source"  # its programs are installed, and no cluster is behind them
+ASKING = 10.0  # seconds; a configured Slurm answers at once, or says that its controller is down
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """What was asked for; "" and None leave it open.
+
+    `here` is the user's word that Jupyter may run on this very machine, `interactive` that it is to run
+    inside the allocation that we are in, `readable` that others may read along (plain HTTP).
+    """
+
+    prefix: Path
+    folder: Path
+    interface: str = "lab"
+    idle_minutes: float = 60
+    site: str = ""
+    scheduler: str = ""
+    access: str = ""
+    resources: Resources = Resources()
+    modules: tuple[str, ...] = ()
+    modulepaths: tuple[str, ...] = ()
+    here: bool = False
+    interactive: bool = False
+    readable: bool = False
+
+
+class Order(msgspec.Struct, frozen=True):
+    """The job, what its site says of ways in, and the site."""
+
+    job: Job
+    way: Way
+    site: Site
+
+
+def order(world: World, wish: Wish) -> Order:
+    """The whole job. BadInput for what cannot be had, MachineBlocks where Jupyter may not run."""
+    if wish.interface not in ("lab", "notebook"):
+        raise BadInput(f"There is no interface «{wish.interface}».", fix="--interface lab, or notebook")
+    site = _site(world, wish)
+    scheduler = _scheduler(world, wish, site)
+    resources = wish.resources
+    if scheduler == "local":
+        _may_run_here(world, wish, site)
+    else:
+        resources = discovery.checked(_as_last_time(world, site, resources), site, world)
+    job = Job(
+        prefix=wish.prefix,
+        folder=wish.folder,
+        interface=wish.interface,  # type: ignore[arg-type]
+        idle_minutes=wish.idle_minutes,
+        site=site.name,
+        scheduler=scheduler,
+        access=wish.access or _access(site, scheduler, wish),
+        resources=resources,
+        modules=wish.modules,
+        modulepaths=wish.modulepaths,
+    )
+    return Order(job, way_of(site, readable=wish.readable), site)
+
+
+def way_of(site: Site, *, readable: bool = False) -> Way:
+    """What a site says of its ways in."""
+    nodes: Any = "relay" if site.ssh_to_compute == "no" else "ssh"
+    return Way(domain=site.rps, nodes=nodes, readable=readable)
+
+
+def remember(world: World, job: Job) -> None:
+    """Keep what was used; a home that cannot be written to is no reason not to launch."""
+    with contextlib.suppress(MachineBlocks):
+        files.write(_last(world), msgspec.json.encode(job, enc_hook=str), mode=0o600)
+
+
+def last(world: World) -> Job | None:
+    """What was used last; None when nothing was, or it cannot be read."""
+    try:
+        return msgspec.json.decode(
+            _last(world).read_bytes(), type=Job, dec_hook=lambda kind, value: kind(value)
+        )
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _last(world: World) -> Path:
+    return world.state / "launch.json"
+
+
+def _site(world: World, wish: Wish) -> Site:
+    if wish.site:
+        return sites.find(wish.site, world)
+    known = sites.known(world)
+    found = sites.detect(world, known)
+    if found.marker or found.site.scheduler != "slurm" or wish.scheduler == "slurm":
+        return found.site
+    answer = world.run(["sinfo", "-h"], timeout=ASKING)
+    return known.sites["workstation"] if NO_SLURM in answer.err else found.site
+
+
+def _scheduler(world: World, wish: Wish, site: Site) -> str:
+    if wish.interactive:
+        if not any(name in world.env for name in ALLOCATIONS):
+            raise BadInput(
+                "This is not inside an allocation, so Jupyter cannot start in one here.",
+                fix="Take one first (srun --pty bash), or leave out --interactive: a batch job does as well.",
+            )
+        return "local"
+    if wish.here:
+        return "local"
+    return wish.scheduler or {"pbs": "torque"}.get(site.scheduler, site.scheduler)
+
+
+def _may_run_here(world: World, wish: Wish, site: Site) -> None:
+    if not wish.here:
+        discovery.refuse_login_node(world, site)
+    elif wish.access == "direct":
+        raise BadInput("Plain HTTP and --here do not go together.", fix="Choose --access tunnel.")
+
+
+def _access(site: Site, scheduler: str, wish: Wish) -> str:
+    if scheduler == "local" and not wish.interactive:
+        return "local"
+    return next((way for way in site.access if way != "rps" or site.rps), "tunnel")
+
+
+def _as_last_time(world: World, site: Site, wanted: Resources) -> Resources:
+    """With the account of last time on this site, and its partition and QOS when neither is given."""
+    was = last(world)
+    if not was or was.site != site.name or was.scheduler == "local":
+        return wanted
+    new = {"account": wanted.account or was.resources.account}
+    if not wanted.partition and not wanted.gpus and not wanted.gres:
+        new["partition"] = was.resources.partition
+        new["qos"] = wanted.qos or was.resources.qos
+    return msgspec.structs.replace(wanted, **new)
