@@ -348,6 +348,7 @@ def test_each_objection_names_what_would_do(
         {"account": "PROJ1", "qos": "Normal"},
         {"account": "proj2", "partition": "gpu", "gres": "gpu:h100:2"},
         {"partition": "gpu", "gpus": 4, "cpus": 500, "memory": "900G"},
+        {"partition": "short,gpu", "cpus": 500},
         {"constraint": "milan&ib"},
         {"reservation": "course"},
         {"memory": "8gb", "cpus": 128, "nodes": 16},
@@ -356,6 +357,14 @@ def test_each_objection_names_what_would_do(
 def test_what_is_allowed_or_not_known_passes(world: World, wanted: dict[str, object]) -> None:
     """Nothing is refused that the scheduler might take: lists, other cases, «more than 64 cores»."""
     discovery.objections(msgspec.convert(wanted, Resources), site("generic-slurm", world), large())
+
+
+def test_an_account_may_have_several_partitions(world: World) -> None:
+    """One of them is enough; all are named when it is none of them."""
+    offer = Offer((Account("a", "day"), Account("a", "night")))
+    discovery.objections(Resources(account="a", partition="night"), site("generic-slurm", world), offer)
+    e = refused(Resources(account="a", partition="gpu"), "generic-slurm", offer, world)
+    assert e.fix == "It may be in: --partition day | night"
 
 
 def test_where_nothing_is_known_nothing_is_refused(world: World) -> None:
@@ -430,6 +439,7 @@ def test_jupyter_on_a_login_node_is_refused(world: World, monkeypatch: pytest.Mo
         ("expanse", Resources(), Offer((Account("a"),)), Resources(partition="shared", account="a")),
         ("expanse", Resources(partition="debug"), Offer(), Resources(partition="debug")),
         ("expanse", Resources(), Offer(partitions=(Partition("x"),)), Resources()),
+        ("bridges2", Resources(), Offer((Account("a"),)), Resources(partition="RM-shared")),
         ("tscc2", Resources(), Offer(), Resources(partition="hotel", qos="hotel")),
         ("tscc2", Resources(qos="q"), Offer(), Resources(partition="hotel", qos="q")),
         ("perlmutter", Resources(), Offer(), Resources(constraint="cpu")),

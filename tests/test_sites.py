@@ -202,6 +202,16 @@ def test_what_cannot_be_told_apart_is_said(host: MakeHost) -> None:
     assert (found.site.name, found.others) == ("expanse", ("tscc2",))
 
 
+def test_a_short_name_never_counts_alone(host: MakeHost) -> None:
+    """Not even where a site's own pattern would have it."""
+    world = host("login01")
+    text = "name: hut\ntitle: x\nscheduler: slurm\nmarkers: {hosts: ['login.*']}\n"
+    world.site_file(world.config / "sites", text)
+    assert detected(world) == ("workstation", "")
+    world.name = "login01.hut.example.org"
+    assert detected(world)[0] == "hut"
+
+
 def test_a_short_name_is_made_whole_by_the_machine(host: MakeHost) -> None:
     """Where the kernel knows a short name only, `hostname -f` is asked."""
     world = host("login01").program("hostname", '[ "$1" = -f ] && echo login01.expanse.sdsc.edu')
