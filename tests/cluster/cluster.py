@@ -62,7 +62,8 @@ class Cluster:
         self.home = self.base / "home"
         self.nodes: dict[str, Node] = {}
         self.refusing: set[str] = set()  # the nodes that refuse alice's ssh
-        self.keep = machine.visible([CHECKOUT, Path(sys.prefix), Path(sys.base_prefix), *keep])
+        mine = [CHECKOUT, Path(sys.prefix), Path(sys.base_prefix), machine.CACHE]
+        self.keep = machine.visible([*mine, *keep])
         try:
             self.fabric = Fabric()
             config.write(self.base, self.users, enforce)

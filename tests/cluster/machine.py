@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +15,8 @@ from pathlib import Path
 
 from tests.cluster.nodes import SBIN, CannotStart
 
+# What the tests make once and keep, a Python with Jupyter for one; as in tests/conftest.py.
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hpc-jupyter-setup-tests"
 PREFIX, NEW = "hjs-cluster-", "hjs-new-"
 
 
@@ -30,7 +34,10 @@ def need(packages: dict[str, str]) -> None:
 
 def visible(paths: Sequence[Path]) -> list[Path]:
     """What the nodes must be shown, without what lies in something else that they are shown."""
-    found = sorted({p.resolve() for p in paths if p.exists() and p.resolve().parts[1:2] != ("usr",)})
+    with contextlib.suppress(OSError):
+        CACHE.mkdir(parents=True, exist_ok=True)  # it may be filled while the cluster is up
+    there = {p.resolve() for p in paths if os.path.exists(p)}
+    found = sorted(p for p in there if p.parts[1:2] != ("usr",))
     return [p for p in found if not any(q in p.parents for q in found)]
 
 
@@ -75,3 +82,11 @@ def until(true: Callable[[], object], seconds: float = 30, pause: float = 0.02) 
     while not true():
         assert time.monotonic() < end, f"not true within {seconds} s"
         time.sleep(pause)
+
+
+def line_of(process: subprocess.Popen[str], seconds: float = 30) -> str:
+    """The next line that a process prints, one at a time; AssertionError when none comes."""
+    assert process.stdout
+    ready, _, _ = select.select([process.stdout], [], [], seconds)
+    assert ready, f"nothing was said within {seconds} s"
+    return process.stdout.readline().rstrip("\n")

@@ -240,7 +240,8 @@ class Node:
         """Send a signal to all processes on the node whose program has that name; how many there were."""
         hit = [p for p in self.processes() if program_of(p) == program]
         for pid in hit:
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
         return len(hit)
 
     def clear(self) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cluster import machine
 from tests.cluster.cluster import CHECKOUT, Cluster
-from tests.cluster.machine import until
+from tests.cluster.machine import line_of, until
 from tests.cluster.nodes import CannotStart, Node
 from tests.cluster.secrets_search import where
 
@@ -93,8 +93,7 @@ def test_nodes_have_their_own_loopback_and_temporary_files(cluster: Cluster) -> 
     )
     server = cluster.node("c1").spawn([sys.executable, "-c", listen], stdout=subprocess.PIPE)
     with server:
-        assert server.stdout
-        assert server.stdout.readline() == "on\n"
+        assert line_of(server) == "on"
         assert cluster.node("c2").run(["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/7777"]).returncode == 1
         assert cluster.node("c1").run(["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/7777"]).returncode == 0
         server.kill()
@@ -127,10 +126,9 @@ def test_signals_arrive_and_codes_come_back(cluster: Cluster) -> None:
     assert cluster.login.run(["cat"], input="in").stdout == "in"
     trap = "trap 'echo told; exit 3' TERM; echo on; while :; do sleep 0.1; done"
     with cluster.login.spawn(["bash", "-c", trap], stdout=subprocess.PIPE) as shell:
-        assert shell.stdout
-        assert shell.stdout.readline() == "on\n"
+        assert line_of(shell) == "on"
         shell.terminate()
-        assert shell.stdout.readline() == "told\n"
+        assert line_of(shell) == "told"
         assert shell.wait() == 3
     with cluster.login.spawn(["sleep", "1000"]) as sleeper:
         until(lambda: cluster.login.kill_all("sleep", 0) == 1)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import IO
 
 import pytest
 
 from tests.cluster.cluster import Cluster
-from tests.cluster.machine import until
+from tests.cluster.machine import line_of, until
 from tests.cluster.nodes import Node
 
 OUTSIDE = "Oops! Client (your) IP not in range 10.77.0.0/24, please try from"
@@ -53,9 +52,7 @@ def new_name(cluster: Cluster) -> str:
 def serve(node: Node, address: str, port: int = 8888) -> subprocess.Popen[str]:
     """A server on a node that echoes over websockets and tells what it was asked."""
     server = node.spawn([sys.executable, "-c", SERVER, address, str(port)], stdout=subprocess.PIPE)
-    said: IO[str] | None = server.stdout
-    assert said
-    assert said.readline() == "on\n"
+    assert line_of(server) == "on"
     return server
 
 
