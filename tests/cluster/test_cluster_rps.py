@@ -161,3 +161,15 @@ def test_the_certificate_is_the_test_authoritys(cluster: Cluster) -> None:
     """Without the test CA nobody accepts the certificate."""
     done = cluster.login.run(["curl", "-sS", "https://manage.rps.test/getlink.cgi"])
     assert (done.returncode, cluster.rps.tokens()) == (60, {})
+
+
+def test_the_cluster_tells_how_jobs_are(cluster: Cluster) -> None:
+    """What was posted of a linked job is shown in its letter; a state that the service does not know is not."""
+    name = new_name(cluster)
+    ask(cluster, "login", f"linktoken.cgi?token={name}&jobid=7")
+    letters = {"PENDING": "Q", "RUNNING": "R", "NODE_FAIL": "D", "CANCELLED%2B": "D", "BOOT_FAIL": "PE"}
+    for said, letter in letters.items():
+        post = f"-d jobstates=%0A7+{said}%0A"
+        assert ask(cluster, "login", "update-jobs.cgi", more=post) == "200 Successfully updated jobs! \n"
+        assert ask(cluster, "laptop", f"tokenjobstate.cgi?token={name}") == f"200 {letter}", said
+    assert ask(cluster, "login", "update-jobs.cgi") == "200 Oops! Only POST method is supported\n"
