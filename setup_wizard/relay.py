@@ -29,6 +29,7 @@ def listen(path: Path, step: list[str]) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
         door.bind(str(path))
         door.listen(64)
+        ours = path.stat().st_ino
         print("The tunnel is open. It closes with this command.", flush=True)
         looks = select.poll()
         looks.register(door, select.POLLIN)
@@ -42,7 +43,8 @@ def listen(path: Path, step: list[str]) -> None:
                         both = link.fileno()
                         running.append(subprocess.Popen(step, stdin=both, stdout=both))
         finally:
-            path.unlink(missing_ok=True)
+            if path.exists() and path.stat().st_ino == ours:  # not that of one which took over
+                path.unlink()
             for child in running:
                 child.terminate()
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
+from setup_wizard.ui.pages import GOOD
 from setup_wizard.ui.sheet import GAP, Page, Words, grid, line, title, whole
+
+if TYPE_CHECKING:
+    from setup_wizard.connect import Connected
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -64,6 +70,43 @@ def explained() -> Page:
     rows += [(who, *map(_role, cells)) for who, *cells in READERS]
     page += [line("=== encrypted   --- readable by who listens there"), GAP, *grid(rows), GAP]
     return [*page, *(line((note, "dim")) for note in NOTES), GAP, line(WHICH)]
+
+
+LEAVE = "Leave {session} running on the cluster?"
+
+
+def logging_in(host: str) -> Page:
+    """Before ssh may ask for a password or a second factor."""
+    return [line(f"Logging in to {host}; ssh asks for what it needs, once.")]
+
+
+def connected(what: Connected, host: str) -> Page:
+    """A session on a cluster that answers on the laptop."""
+    means = {
+        "ssh": f"The tunnel goes to {what.seen.node} itself, encrypted all the way.",
+        "relay": "The tunnel goes through steps of your job: no program but ours can use it.",
+        "address": f"From {host} to {what.seen.node} it goes as plain HTTP over the cluster's network.",
+    }
+    page: Page = [
+        line("Jupyter is ready, and a cell has run through this address on ", what.seen.node, mark=GOOD),
+        GAP,
+        whole(what.url, indent=2),
+        GAP,
+    ]
+    return [*page, line(means[what.tunnel.kind])] if what.tunnel else page
+
+
+def ended(session: str, detail: str) -> Page:
+    """The session is over, and the tunnel with it."""
+    return [line(f"{session} has ended: {detail}")]
+
+
+def left(session: str, host: str, stays: bool) -> Page:
+    """The tunnel is closed; what the person chose for the session."""
+    if not stays:
+        return [line(f"{session} was stopped.", mark=GOOD)]
+    again = f"hpc-jupyter-setup connect {host} --session {session}"
+    return [line(f"{session} goes on. Come back to it: ", (again, "command"))]
 
 
 def _role(cell: str) -> Words:

@@ -1,0 +1,87 @@
+"""`connect`: from the laptop to a Jupyter on a cluster, over one log-in."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from setup_wizard.cli.options import Json
+
+if TYPE_CHECKING:
+    from setup_wizard.connect import Connected
+    from setup_wizard.far import Far
+
+
+def connect(
+    host: Annotated[str, typer.Argument(metavar="USER@HOST", help="The cluster's login node, as for ssh.")],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[LAUNCH OPTIONS]", help="For `launch` there, as they stand: -p gpu -t 60"),
+    ] = None,
+    session: Annotated[
+        str, typer.Option("--session", help="A session that runs already, in place of a new one.")
+    ] = "",
+    config: Annotated[str, typer.Option("-F", metavar="FILE", help="Another configuration for ssh.")] = "",
+    browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
+    json: Json = False,
+) -> int:
+    """Launch Jupyter on a cluster from your laptop, and keep a tunnel to it open."""
+    from setup_wizard import connect as work
+    from setup_wizard.ui import access_pages, show
+    from setup_wizard.world import World
+
+    world = World.here()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(128 + signal.SIGTERM))
+    show.put(access_pages.logging_in(host), world, err=True)
+    with work.logged_in(world, host, config) as far:
+        try:
+            if not session:
+                session = work.launch(far, words or ())
+            return _serve(far, session, browser, json)
+        except KeyboardInterrupt:
+            if session:
+                _leave(far, session)
+            raise
+
+
+def _serve(far: Far, session: str, browser: bool, json: bool) -> int:
+    """Follow, connect, show, and keep the tunnel up until the session has ended."""
+    from setup_wizard import connect as work
+    from setup_wizard.ui import access_pages, show
+
+    with show.live(far.world, err=json) as live:
+        seen = work.follow(far, session, live.report)
+        what = work.connect(far, seen, live.report)
+    _tell(far, what, json)
+    if browser:
+        work.open_browser(far, what)
+    with show.live(far.world, err=True) as live:
+        seen = work.watch(far, what, live.report)
+    show.put(access_pages.ended(seen.id, seen.detail), far.world, err=json)
+    return 1 if seen.state == "died" else 0
+
+
+def _tell(far: Far, what: Connected, json: bool) -> None:
+    from setup_wizard.ui import access_pages, show
+
+    if json:
+        show.put_json({"ok": True, "session": what.seen.id, "url": what.url, "proof": what.proof})
+    else:
+        show.put(access_pages.connected(what, far.host), far.world)
+
+
+def _leave(far: Far, session: str) -> None:
+    """Ctrl-C: the person says whether the session goes on without the tunnel."""
+    from setup_wizard import connect as work
+    from setup_wizard.ui import access_pages, ask, show
+
+    stays = True
+    if far.world.on_terminal:
+        stays = ask.confirm(access_pages.LEAVE.format(session=session), far.world, explain=False) != "no"
+    if not stays:
+        work.stop(far, session)
+    show.put(access_pages.left(session, far.host, stays), far.world, err=True)

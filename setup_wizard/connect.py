@@ -1,0 +1,188 @@
+"""From the laptop: launch on a cluster over one ssh connection, lead a tunnel to it, and keep that up.
+
+    log in once -> launch there -> follow -> tunnel -> prove -> watch
+
+Needs nothing on the laptop but Python and ssh.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+
+from setup_wizard import proof
+from setup_wizard.access import Ticket
+from setup_wizard.errors import MachineBlocks, NetworkTrouble, SetupError
+from setup_wizard.far import Far, Tunnel
+from setup_wizard.proof import Proof, Target
+from setup_wizard.world import Progress, Report, World, laptop, silent
+
+LOOK, LONGEST_LOOK = 0.5, 10.0  # seconds between two looks at how the session is, at first and at most
+QUEUE = 3 * 86400.0  # seconds to wait in a queue
+WATCH = 0.5  # seconds between two looks whether the tunnel is open
+ASK = 30.0  # seconds between two questions whether the session still runs
+PAUSE, LONGEST_PAUSE = 0.2, 1.0  # seconds between two tries to come back
+
+# What is reported: one line that changes.
+LOG_IN = "Logging in to {host}"
+LAUNCH = "Launching on {host}"
+FOLLOW = "{session} on {host}: {state} {detail}"
+OPEN = "Opening the tunnel"
+PROVE = "Running a cell through the tunnel"
+UP = "The tunnel to {node} is open; Ctrl-C ends it"
+AWAY = "The network to {host} is away: trying again"
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A session as the cluster tells of it; more fields than these are nothing to us."""
+
+    id: str
+    state: str
+    folder: str = ""
+    environment: str = ""
+    node: str = ""
+    url: str = ""
+    detail: str = ""
+    fix: str = ""
+
+
+class Connected(msgspec.Struct, frozen=True):
+    """A session that answers on the laptop: its URL here, the proof, the tunnel (None: none is needed)."""
+
+    seen: Seen
+    url: str
+    proof: Proof
+    tunnel: Tunnel | None
+
+
+class _Launched(msgspec.Struct, frozen=True):
+    session: str
+
+
+class _Sessions(msgspec.Struct, frozen=True):
+    sessions: tuple[Seen, ...]
+
+
+@contextlib.contextmanager
+def logged_in(world: World, host: str, config: str = "", report: Report = silent) -> Iterator[Far]:
+    """One connection to the login node, asked for once; it and its tunnels end with the block.
+
+    `config` is another configuration for ssh than the usual one. Raises MachineBlocks without ssh, or when
+    the host does not let us in or has another key than it had; NetworkTrouble when it is not there.
+    """
+    if not world.which("ssh"):
+        raise MachineBlocks("There is no ssh on this machine.", fix="sudo apt install openssh-client")
+    report(Progress(LOG_IN.format(host=host)))
+    with laptop.nook() as folder:
+        far = Far(world, host, folder, config)
+        far.open(batch=not world.on_terminal)
+        try:
+            yield far
+        finally:
+            far.close()
+
+
+def launch(far: Far, words: Sequence[str], report: Report = silent) -> str:
+    """Launch there, with the words of a launch; give the session's name."""
+    report(Progress(LAUNCH.format(host=far.host)))
+    way = () if "--access" in words else ("--access", "tunnel")
+    return far.told(("launch", "--detach", "--json", *way, *words), _Launched).session
+
+
+def follow(far: Far, name: str, report: Report = silent) -> Seen:
+    """Wait until the session answers; MachineBlocks when it never will."""
+    world, pause = far.world, LOOK
+    deadline = world.now() + QUEUE
+    while world.now() < deadline:
+        seen = look(far, name)
+        if seen.state == "ready":
+            return seen
+        if seen.state in ("ended", "died", "damaged"):
+            raise MachineBlocks(f"{far.host}: {seen.detail}", fix=seen.fix or "Connect again.")
+        told = FOLLOW.format(session=name, host=far.host, state=seen.state, detail=seen.detail)
+        report(Progress(told.rstrip()))
+        world.sleep(pause)
+        pause = min(LONGEST_LOOK, pause * 1.2)
+    raise MachineBlocks(
+        f"{name} has waited for {QUEUE / 86400:.0f} days.",
+        fix=f"ssh {far.host} hpc-jupyter-setup stop {name}",
+    )
+
+
+def look(far: Far, name: str) -> Seen:
+    """How the session is now."""
+    rows = far.told(("sessions", "--json"), _Sessions).sessions
+    return next(
+        (row for row in rows if row.id == name), Seen(name, "ended", detail="it is not there any more")
+    )
+
+
+def connect(far: Far, seen: Seen, report: Report = silent) -> Connected:
+    """Lead a tunnel to a session that answers there, and run a cell through it."""
+    world, url = far.world, urlsplit(seen.url)
+    name, _, content = far.read(f"{seen.folder}/identity").partition(" ")
+    sign = (f"static/{name}", content)
+    ticket = msgspec.json.decode(far.read(f"{seen.folder}/ticket.json"), type=Ticket)
+    tunnel = None
+    if url.scheme == "http":
+        report(Progress(OPEN))
+        tunnel = Tunnel.to(far, seen.node, url.port or 0, sign)
+        tunnel.open(ticket, seen.id)
+        url = url._replace(netloc=f"127.0.0.1:{tunnel.local}")
+    report(Progress(PROVE))
+    token = parse_qs(url.query).get("token", [""])[0]
+    target = Target(url.geturl(), token, sign, Path(seen.environment), ticket.ca, here=False)
+    return Connected(seen, target.url, proof.prove(world, target), tunnel)
+
+
+def watch(far: Far, what: Connected, report: Report = silent) -> Seen:
+    """Keep the tunnel up until the session has ended; give how it ended. Ctrl-C leaves it as it is."""
+    world = far.world
+    asked = world.now()
+    report(Progress(UP.format(node=what.seen.node)))
+    while True:
+        if what.tunnel and not what.tunnel.is_open():
+            report(Progress(AWAY.format(host=far.host)))
+            if (seen := _come_back(far, what)).state != "ready":
+                return seen
+            report(Progress(UP.format(node=what.seen.node)))
+        if world.now() - asked > ASK:
+            asked = world.now()
+            with contextlib.suppress(SetupError):  # the next look at the tunnel tells
+                if (seen := look(far, what.seen.id)).state in ("ended", "died"):
+                    return seen
+        world.sleep(WATCH)
+
+
+def stop(far: Far, name: str) -> None:
+    """End the session there."""
+    far.told(("stop", name, "--json"), dict[str, object])
+
+
+def open_browser(far: Far, what: Connected) -> bool:
+    """Show it in the user's browser; False when there is none."""
+    return laptop.browse(what.url, far.folder)
+
+
+def _come_back(far: Far, what: Connected) -> Seen:
+    """Log in again, see that the session still runs, and open the same tunnel."""
+    world, pause = far.world, PAUSE
+    while True:
+        try:
+            if not far.is_open():
+                far.open(batch=True)
+            seen = look(far, what.seen.id)
+            if seen.state == "ready" and what.tunnel:
+                what.tunnel.again()
+            return seen
+        except NetworkTrouble:
+            world.sleep(pause)
+            pause = min(LONGEST_PAUSE, pause * 1.5)
+        except MachineBlocks:
+            if not world.on_terminal:
+                raise
+            far.open(batch=False)  # it wants to be asked again: the person is there

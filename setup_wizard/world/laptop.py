@@ -1,0 +1,53 @@
+"""What only the user's own machine has: a browser, ports that somebody may hold."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+REFRESH = '<!DOCTYPE html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url={url}">\n'
+
+
+def free_port(wanted: int) -> int:
+    """That port of the loopback when nobody holds it, else one that is free."""
+    for port in (wanted, 0):
+        with contextlib.suppress(OSError, OverflowError), socket.socket() as s:
+            s.bind(("127.0.0.1", port))
+            return int(s.getsockname()[1])
+    return wanted
+
+
+@contextlib.contextmanager
+def nook() -> Iterator[Path]:
+    """A folder of our own with a path that is short enough for sockets (0700), gone with the block."""
+    folder = Path(tempfile.mkdtemp(prefix="hjs-", dir="/tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def leading_page(folder: Path, url: str) -> Path:
+    """A page that leads to the URL, for this user only."""
+    fd, name = tempfile.mkstemp(prefix="open-", suffix=".html", dir=folder)
+    with os.fdopen(fd, "w") as page:
+        page.write(REFRESH.format(url=html.escape(url, quote=True)))
+    return Path(name)
+
+
+def browse(url: str, folder: Path) -> bool:
+    """Show a URL in the user's browser; False when there is none.
+
+    No command line shows the URL: it is in a page in `folder` that only the user can read.
+    """
+    import webbrowser
+
+    with contextlib.suppress(Exception):
+        return webbrowser.open(leading_page(folder, url).as_uri())
+    return False

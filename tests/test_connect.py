@@ -1,0 +1,233 @@
+"""From the laptop to a session on another machine, through a real sshd; both are this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from setup_wizard import connect, launch, session
+from setup_wizard.connect import Connected, Seen, logged_in
+from setup_wizard.errors import MachineBlocks, NetworkTrouble, SetupError
+from setup_wizard.far import Far
+from setup_wizard.jupyter.start import shows
+from setup_wizard.session import Session
+from setup_wizard.world import Progress, World
+from tests import session_parts
+from tests.program import ROOT
+from tests.session_parts import until
+from tests.ssh_server import SshServer
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The account on the cluster, with our program in its PATH."""
+    world = session_parts.machine(tmp_path_factory.mktemp("far"))
+    tool = world.home / ".local/bin/hpc-jupyter-setup"
+    tool.parent.mkdir(parents=True)
+    tool.write_text(f'#!/bin/sh\nexec {sys.executable} -m setup_wizard "$@"\n')
+    tool.chmod(0o755)
+    short = {"XDG_CACHE_HOME": f"/tmp/hjs-test-{os.getpid()}"}
+    world.env.update(short, PYTHONPATH=str(ROOT))
+    yield world
+    launch.stop_all(world)
+
+
+@pytest.fixture(scope="module")
+def running(cluster: World, jupyter_prefix: Path) -> Session:
+    """A session there whose way in is a tunnel."""
+    mine, _ = session_parts.begun(cluster, session_parts.job(cluster, jupyter_prefix, access="tunnel"))
+    return mine
+
+
+@pytest.fixture
+def sshd(cluster: World, tmp_path: Path) -> Iterator[SshServer]:
+    """The cluster's sshd."""
+    with SshServer(tmp_path, cluster.env) as server:
+        yield server
+
+
+@pytest.fixture
+def way(world: World, sshd: SshServer) -> Iterator[Far]:
+    """The laptop, logged in to the cluster."""
+    with logged_in(world, "login", str(sshd.config)) as there:
+        yield there
+
+
+def ours(mark: str) -> list[str]:
+    """The command lines of all processes that name `mark`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if mark in line:
+            found.append(line)
+    return found
+
+
+def test_a_session_is_reached_and_proven(way: Far, running: Session) -> None:
+    """Over the one log-in: followed, a tunnel to the node itself, a cell through it; the token stays ours."""
+    what = connect.connect(way, connect.follow(way, running.id))
+    assert what.proof.answer == "42"
+    assert what.tunnel
+    assert what.tunnel.kind == "ssh"
+    assert what.url.startswith(f"http://127.0.0.1:{what.tunnel.local}/lab?token=")
+    assert what.tunnel.local != what.tunnel.remote  # Jupyter itself holds that one here: another was chosen
+    token = session.secret(running, "token")
+    assert ours(token) == []
+    assert token not in "".join(p.read_text() for p in way.folder.glob("log*"))
+    what.tunnel.shut()
+
+
+def test_where_nodes_let_nobody_in_it_goes_through_the_job(
+    world: World, sshd: SshServer, running: Session
+) -> None:
+    """ssh to the node is refused: the same session is reached through our relay."""
+    closed = f"Host {socket.gethostname()}\n ProxyCommand false\n IdentityFile none\n"
+    sshd.config.write_text(sshd.config.read_text().replace(f" {socket.gethostname()}\n", "\n") + closed)
+    with logged_in(world, "login", str(sshd.config)) as there:
+        what = connect.connect(there, connect.follow(there, running.id))
+        assert what.tunnel
+        assert what.tunnel.kind == "relay"
+        assert what.proof.answer == "42"
+
+
+def test_the_tunnel_comes_back(way: Far, sshd: SshServer, running: Session) -> None:
+    """sshd is killed with all connections, and started again: the same local port leads to Jupyter again."""
+    what = connect.connect(way, connect.follow(way, running.id))
+    assert what.tunnel
+    told: list[str] = []
+    watcher = threading.Thread(target=watched, args=(way, what, told), daemon=True)
+    watcher.start()
+    until(lambda: len(told) == 1)
+    sshd.stop()
+    until(lambda: any("is away" in line for line in told))
+    sshd.start()
+    until(lambda: "is open" in told[-1], 20)
+    assert shows(way.world, what.tunnel.base, what.tunnel.sign)
+
+
+def test_it_ends_with_the_session(
+    way: Far, cluster: World, jupyter_prefix: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session ends there: so does the watch, with how it ended."""
+    monkeypatch.setattr(connect, "ASK", 0.2)
+    wanted = session_parts.job(cluster, jupyter_prefix, access="tunnel")
+    mine, _ = session_parts.begun(cluster, wanted)
+    what = connect.connect(way, connect.follow(way, mine.id))
+    connect.stop(way, mine.id)
+    assert connect.watch(way, what).state == "ended"
+
+
+def watched(way: Far, what: Connected, told: list[str]) -> None:
+    """Watch in a thread of its own, until the connection is closed for good."""
+
+    def hear(progress: Progress) -> None:
+        told.append(progress.title)
+
+    with contextlib.suppress(SetupError, OSError):  # the test is over, and its folder gone
+        connect.watch(way, what, hear)
+
+
+def test_nothing_is_left_of_it(world: World, sshd: SshServer, running: Session) -> None:
+    """After the block no ssh of ours runs, and its folder is gone."""
+    with logged_in(world, "login", str(sshd.config)) as there:
+        connect.connect(there, connect.follow(there, running.id))
+        folder = there.folder
+        assert ours(str(folder))
+    until(lambda: not ours(str(folder)), 10)
+    assert not folder.exists()
+
+
+def test_the_words_of_a_launch_go_there_as_they_are(way: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blanks, quotes and dollars arrive; a tunnel is asked for unless another way in is."""
+    asked: list[Any] = []
+
+    def told(self: Far, words: Any, kind: Any) -> Any:
+        asked.append(tuple(words))
+        return kind("able-otter")
+
+    monkeypatch.setattr(Far, "told", told)
+    assert connect.launch(way, ["-d", "my work"]) == "able-otter"
+    connect.launch(way, ["--access", "rps"])
+    assert asked == [
+        ("launch", "--detach", "--json", "--access", "tunnel", "-d", "my work"),
+        ("launch", "--detach", "--json", "--access", "rps"),
+    ]
+    odd = "a  b'c\"d $HOME `id` \\ *"
+    assert way.run("printf", "%s", odd).out == odd
+
+
+def test_an_error_there_is_the_error_here(way: Far) -> None:
+    """What the program there says is wrong, and how to mend it, is what the user reads here."""
+    with pytest.raises(SetupError, match="There is no session «abel-otter»"):
+        connect.stop(way, "abel-otter")
+    assert connect.look(way, "abel-otter").state == "ended"
+
+
+def test_without_our_program_there_it_is_told_how_to_install_it(way: Far, cluster: World) -> None:
+    """A command to paste, and nothing is installed by itself."""
+    tool = cluster.home / ".local/bin/hpc-jupyter-setup"
+    tool.rename(tool.with_name("gone"))
+    try:
+        with pytest.raises(MachineBlocks, match="is not installed on login") as e:
+            connect.launch(way, [])
+        assert "pip install --user" in e.value.fix
+    finally:
+        tool.with_name("gone").rename(tool)
+
+
+def test_another_key_is_never_bypassed(world: World, sshd: SshServer) -> None:
+    """A host with another key than it had: nothing is sent, and the centre is to be asked."""
+    known = sshd.folder / "known"
+    known.write_text(known.read_text().split()[0] + " " + (sshd.folder / "user.pub").read_text())
+    with pytest.raises(MachineBlocks, match="not the one that this machine knows") as e:
+        logged_in(world, "login", str(sshd.config)).__enter__()
+    assert "Ask your centre" in e.value.fix
+
+
+def test_an_unknown_host_is_to_be_looked_at_by_the_person(world: World, sshd: SshServer) -> None:
+    """Nobody is here to compare the key: so it is not accepted."""
+    (sshd.folder / "known").write_text("")
+    with pytest.raises(MachineBlocks, match="does not know login yet"):
+        logged_in(world, "login", str(sshd.config)).__enter__()
+
+
+def test_who_is_not_let_in_reads_why(world: World, sshd: SshServer) -> None:
+    """ssh's own last word, and how to see more of it."""
+    (sshd.folder / "authorized").write_text("")
+    with pytest.raises(MachineBlocks, match=r"does not let you in: .*Permission denied"):
+        logged_in(world, "login", str(sshd.config)).__enter__()
+
+
+def test_a_host_that_is_not_there(world: World, sshd: SshServer) -> None:
+    """It is said, within seconds."""
+    sshd.stop()
+    with pytest.raises(NetworkTrouble, match=r"could not be reached: .*refused"):
+        logged_in(world, "login", str(sshd.config)).__enter__()
+    sshd.start()
+
+
+def test_no_ssh(world: World, tmp_path: Path) -> None:
+    """A laptop without ssh is told so."""
+    world.env["PATH"] = str(tmp_path)
+    with pytest.raises(MachineBlocks, match="There is no ssh"):
+        logged_in(world, "login").__enter__()
+
+
+def test_a_session_that_died_there_is_told_with_its_fix(way: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No tunnel is opened to it."""
+    died = Seen("x", "died", detail="Jupyter ran out of memory.", fix="Ask for more.")
+    monkeypatch.setattr(connect, "look", lambda *_: died)
+    with pytest.raises(MachineBlocks, match="ran out of memory") as e:
+        connect.follow(way, "x")
+    assert e.value.fix == "Ask for more."
