@@ -164,7 +164,7 @@ def test_the_certificate_is_the_test_authoritys(cluster: Cluster) -> None:
 
 
 def test_the_cluster_tells_how_jobs_are(cluster: Cluster) -> None:
-    """What was posted of a linked job is shown in its letter; a state that the service does not know is not."""
+    """What was posted of a linked job is shown in its letter, if the service knows that state."""
     name = new_name(cluster)
     ask(cluster, "login", f"linktoken.cgi?token={name}&jobid=7")
     letters = {"PENDING": "Q", "RUNNING": "R", "NODE_FAIL": "D", "CANCELLED%2B": "D", "BOOT_FAIL": "PE"}
