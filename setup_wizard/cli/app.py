@@ -6,7 +6,6 @@ called is a line of the help, and nothing more.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -77,7 +76,7 @@ def load(name: str) -> Any:
 
 
 def build(words: Sequence[str]) -> typer.Typer:
-    """The program for a command line of these words; with completion under way, all of it."""
+    """The program for a command line of these words."""
     app = typer.Typer(
         name=NAME,
         add_completion=False,  # its --install-completion would edit rc files behind the receipt's back
@@ -86,7 +85,7 @@ def build(words: Sequence[str]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(start)
-    everything = "_HPC_JUPYTER_SETUP_COMPLETE" in os.environ
+    everything = not words  # so that completion works, which gives no words to the program
     if everything:
         get_completion_inspect_parameters()  # makes the shells known to typer, which has no other door for it
     for name, text in HELP.items():
