@@ -124,7 +124,7 @@ def _scheduler(world: World, wish: Wish, site: Site) -> str:
         return "local"
     if wish.here:
         return "local"
-    return wish.scheduler or {"pbs": "torque"}.get(site.scheduler, site.scheduler)
+    return wish.scheduler or site.scheduler
 
 
 def _may_run_here(world: World, wish: Wish, site: Site) -> None:

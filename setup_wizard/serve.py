@@ -157,6 +157,8 @@ class Serve:
             (self.session.folder / "heartbeat").touch()
             if limit and idle.idle_for(self.world, self.way.base, token, mine) >= limit:
                 return End(self.world.now(), "idle", f"Nothing happened for {self.job.idle_minutes:g} min.")
+            if self.until and self.world.now() > self.until - self.job.resources.signal:
+                return End(self.world.now(), "time")  # not every scheduler tells us
             if self.world.now() - looked > GUARD * random.uniform(0.8, 1.2):  # all sessions at once: never
                 looked = self.world.now()
                 self._guard()

@@ -29,6 +29,16 @@ EVERYTHING = Resources(
     constraint="a100&nvlink",
     signal=120,
 )
+PBS = Resources(
+    account="abc123",
+    partition="gpu",
+    nodes=2,
+    cpus=8,
+    memory="32G",
+    gpus=1,
+    time_limit=176400,
+    constraint="a100",
+)
 CASES = {
     "slurm-plain": (Job(PREFIX, FOLDER, scheduler="slurm"), SESSION, {}),
     "slurm-everything": (Job(PREFIX, FOLDER, scheduler="slurm", resources=EVERYTHING), SESSION, {}),
@@ -37,6 +47,9 @@ CASES = {
         SESSION,
         {},
     ),
+    "torque-plain": (Job(PREFIX, FOLDER, scheduler="torque"), SESSION, {}),
+    "torque-everything": (Job(PREFIX, FOLDER, scheduler="torque", resources=PBS), SESSION, {}),
+    "pbs-everything": (Job(PREFIX, FOLDER, scheduler="pbs", resources=PBS), SESSION, {}),
     "slurm-checkout": (
         Job(PREFIX, FOLDER, scheduler="slurm"),
         Path("/home/o'hara/my sessions/calm-otter"),

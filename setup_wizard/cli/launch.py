@@ -48,7 +48,7 @@ def launch(
     append_modulepath: Annotated[str, typer.Option(metavar="DIR:DIR", help="More folders of modules.")] = "",
     site: Annotated[str, typer.Option(help="The system; else it is recognised.")] = "",
     scheduler: Annotated[
-        str, typer.Option(metavar="slurm|local", help="Who starts it; else as the site has it.")
+        str, typer.Option(metavar="slurm|torque|pbs|local", help="Who starts it; else as the site has it.")
     ] = "",
     access: Annotated[
         str, typer.Option(metavar="rps|tunnel|direct", help="The way in; else the site's best.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +15,7 @@ from setup_wizard.launch import Launched, launch, prove, submit
 from setup_wizard.orders import Order, Wish, last, order, remember, way_of
 from setup_wizard.running import stop
 from setup_wizard.schedulers import LOG
-from setup_wizard.session import End, Job, Place, Session, read, this_process
+from setup_wizard.session import End, Place, Session, read, this_process
 from setup_wizard.ui import show
 
 if TYPE_CHECKING:
@@ -105,10 +106,11 @@ def follow_it(world: World, mine: Session, manner: Manner) -> int:
     return 0
 
 
-def start(world: World, job: Job, json: bool) -> Launched:
-    """Launch on this machine, with progress on the screen; on a terminal the address is shown."""
+def start(world: World, prefix: Path, json: bool) -> Launched:
+    """The first launch of an environment, as its site does it, with progress on the screen."""
+    wanted = order(world, Wish(prefix=prefix, folder=world.home))
     with show.live(world, err=json) as live:
-        launched = launch(world, job, live.report)
+        launched = launch(world, wanted.job, live.report, way=wanted.way)
     if not json:
         show.put(show.launched(launched, world.home), world)
     return launched

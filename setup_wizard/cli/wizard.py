@@ -16,7 +16,6 @@ from setup_wizard.journal import Journal, Receipt
 from setup_wizard.plan import make_plan
 from setup_wizard.preflight import Questions
 from setup_wizard.selftest import Check
-from setup_wizard.session import Job
 from setup_wizard.steps import ShellBlock
 from setup_wizard.ui import ask, show
 from setup_wizard.world import World
@@ -99,8 +98,7 @@ def _finish(wanted: Wanted, journal: Journal, outcomes: list[Outcome], how: How)
     if not how.json:
         _how_to_go_on(receipt, changed, world)
     if wanted.answers.launch and not red:
-        job = Job(prefix=environments.pick(None, receipt, world), folder=world.home)
-        told["launch"] = as_data(start(world, job, how.json))
+        told["launch"] = as_data(start(world, environments.pick(None, receipt, world), how.json))
     if how.json:
         show.put_json({"ok": not red, **told})
     return _verdict(red, how)

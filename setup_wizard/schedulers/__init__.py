@@ -106,8 +106,9 @@ def find(name: str) -> Scheduler:
     """The scheduler of that name; BadInput for an unknown one."""
     from setup_wizard.schedulers.local import Local
     from setup_wizard.schedulers.slurm import Slurm
+    from setup_wizard.schedulers.torque import PbsPro, Torque
 
-    known: dict[str, type[Scheduler]] = {"local": Local, "slurm": Slurm}
+    known: dict[str, type[Scheduler]] = {"local": Local, "slurm": Slurm, "torque": Torque, "pbs": PbsPro}
     if name not in known:
         raise BadInput(
             f"There is no scheduler «{name}».{did_you_mean(name, known)}",

@@ -1,0 +1,202 @@
+"""Torque and PBS Pro, and Slurm's own qsub, qstat and qdel: one family of commands, several dialects."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from setup_wizard import walltime
+from setup_wizard.errors import BadInput, MachineBlocks, SetupError
+from setup_wizard.schedulers import (
+    LOG,
+    SCRIPT,
+    Gone,
+    JobState,
+    Resources,
+    Running,
+    Unknown,
+    Waiting,
+    slurm_words,
+)
+from setup_wizard.world import Output
+
+PLAIN = re.compile(r"[\w.,:=/+@%-]+", re.ASCII)
+ASTRAY = ("PBS_", "SBATCH_", "SQUEUE_", "SLURM_", "JUPYTER", "JPY_")
+FORGOTTEN = 153  # the exit code of qstat for a job that it does not know, with words or without
+CLOCK = "%a %b %d %H:%M:%S %Y"
+SERVER = "See whether it is there (qstat -B), and launch again when it is."
+QUEUES = "See which there are, and their limits: qstat -q; qstat -Q -f"
+REFUSED = (
+    (r"Unknown queue|illegal queue", "there is no such queue.", QUEUES),
+    (
+        r"exceeds? queue resource limits|violates queue and/or server resource limits",
+        "it asks for more than the queue allows (time, processors, memory or nodes).",
+        QUEUES,
+    ),
+    (r"Unauthorized Request|not (allowed|authorized)|ACL", "this queue is not for you.", QUEUES),
+    (
+        r"[Ii]nvalid account|Account.*not",
+        "the account is not one of yours.",
+        "Ask your project for its name, or see your last jobs: qstat -f | grep Account_Name",
+    ),
+    (
+        r"Illegal attribute or resource value|Unknown resource|cannot locate feasible nodes",
+        "it does not know, or does not have, one of the things that were asked for.",
+        QUEUES,
+    ),
+    (r"Invalid time limit", "it does not understand the time.", "--time-limit 01:30:00"),
+    (
+        r"[Mm]aximum number of jobs|would exceed",
+        "you have as many jobs as you may have at a time.",
+        "See yours: qstat -u $USER; cancel one (qdel), or wait.",
+    ),
+    (
+        r"cannot connect to server|Connection refused|Connection timed out",
+        "its server does not answer.",
+        SERVER,
+    ),
+)
+OVER = "its job has ended"
+
+
+class Torque:
+    """Torque: nodes and processors as `nodes=1:ppn=4`."""
+
+    def header(self, wanted: Resources, folder: Path) -> Sequence[str]:
+        lines = [f"#PBS -q {_plain('partition', wanted.partition)}"] if wanted.partition else []
+        lines += [f"#PBS -A {_plain('account', wanted.account)}"] if wanted.account else []
+        lines += [f"#PBS -l {_plain('resources', text)}" for text in (*self.places(wanted), *_time(wanted))]
+        # for qsub in front of Slurm, whose words these are; comments to everybody else
+        return [*lines, f"#SBATCH --signal=B:TERM@{wanted.signal}", "#SBATCH --no-requeue"]
+
+    def places(self, wanted: Resources) -> Sequence[str]:
+        """What is asked of the nodes, in this dialect."""
+        node = f"nodes={wanted.nodes or 1}:ppn={wanted.cpus or 1}"
+        node += f":gpus={wanted.gpus}" if wanted.gpus else ""
+        features = f":{wanted.constraint}" if wanted.constraint else ""
+        return [node + features, *([f"mem={_memory(wanted.memory)}"] if wanted.memory else [])]
+
+    def submit(self, start: Sequence[str], wanted: Resources, folder: Path) -> list[str]:
+        log = str(folder / LOG)  # in the script, Slurm's qsub would overrule it
+        return ["qsub", "-N", wanted.name, "-j", "oe", "-o", log, str(folder / SCRIPT)]
+
+    def rehearse(self, wanted: Resources, folder: Path) -> list[str]:
+        return []
+
+    def environment(self, env: Mapping[str, str], wanted: Resources) -> dict[str, str]:
+        kept = {k: v for k, v in env.items() if k == "SLURM_CONF" or not k.startswith(ASTRAY)}
+        kept.update({k: v for k, v in env.items() if k in ("PBS_DEFAULT", "PBS_SERVER", "PBS_CONF_FILE")})
+        return {**kept, "LC_ALL": "C"}
+
+    def job_id(self, output: Output) -> str:
+        if output.code == 0 and (said := re.search(r"^\d+(\.[\w.-]+)?$", output.out.strip(), re.MULTILINE)):
+            return said[0]
+        raise _refused(output)
+
+    def status(self, job_ids: Sequence[str]) -> list[str]:
+        return ["qstat", "-f", *job_ids]
+
+    def state(self, output: Output, job_id: str) -> JobState:
+        said = jobs(output.out).get(_number(job_id))
+        if said:
+            return _state(said)
+        lines = [line for line in output.err.splitlines() if _number(job_id) in re.findall(r"\d+", line)]
+        if any(re.search(r"Unknown Job|has finished", line) for line in lines):
+            return Gone(OVER)
+        if output.code in (0, FORGOTTEN) and not output.err.strip():
+            return Gone(OVER)
+        words = (output.err.strip() or output.out.strip()).splitlines()
+        return Unknown("the scheduler does not answer" + (f" ({words[-1]})" if words else ""))
+
+    def cancel(self, job_id: str, *, hard: bool = False) -> list[str]:
+        return ["qdel", job_id]  # a request first, and the end after the site's own delay
+
+
+class PbsPro(Torque):
+    """PBS Pro and OpenPBS: nodes as `select=1:ncpus=4:mem=16gb`."""
+
+    def places(self, wanted: Resources) -> Sequence[str]:
+        node = f"select={wanted.nodes or 1}:ncpus={wanted.cpus or 1}"
+        node += f":mem={_memory(wanted.memory)}" if wanted.memory else ""
+        node += f":ngpus={wanted.gpus}" if wanted.gpus else ""
+        return [node + (f":{wanted.constraint}" if wanted.constraint else "")]
+
+
+def jobs(text: str) -> dict[str, dict[str, str]]:
+    """What `qstat -f` tells of each job, by the number of its id; long values are folded with a tab."""
+    unfolded = re.sub(r"\n\t(?![\w.]+ = )(?=\S)", "", text)
+    found = {}
+    for block in re.split(r"^Job Id:\s*", unfolded, flags=re.MULTILINE)[1:]:
+        name, _, rest = block.partition("\n")
+        found[_number(name.strip())] = dict(re.findall(r"^\s+([\w.]+) = (.*?)\s*$", rest, flags=re.MULTILINE))
+    return found
+
+
+def _number(job_id: str) -> str:
+    return job_id.partition(".")[0]
+
+
+def _state(said: Mapping[str, str]) -> JobState:
+    letter = said.get("job_state", "")
+    if letter in "REB" and letter:
+        since = next((_moment(said[k]) for k in ("start_time", "stime", "mtime") if k in said), 0.0)
+        limit = walltime.printed_by_pbs(said.get("Resource_List.walltime", "")) or 0
+        host = re.split(r"[/+:]", said.get("exec_host", ""))[0]
+        cores = said.get("Resource_List.ncpus", "")
+        until = since + limit if since and limit else 0
+        return Running(host, until, since, int(cores) if cores.isdigit() else 0)
+    if letter in "QHWTSM" and letter:
+        why = said.get("comment", "")
+        if letter == "H":
+            return Waiting(f"it is held{f' ({why})' if why else ''}", fix="Let it go: qrls JOB; or ask why.")
+        return Waiting(f"the scheduler says: {why}" if why else "other jobs are before it")
+    if letter in "CFX" and letter:
+        return Gone(OVER)
+    return Unknown(f"the scheduler says «{letter}», which is not known here")
+
+
+def _moment(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        return datetime.strptime(text, CLOCK).timestamp()
+    return float(text) if text.isdigit() else 0.0
+
+
+def _time(wanted: Resources) -> list[str]:
+    return [f"walltime={walltime.hours_written(wanted.time_limit)}"] if wanted.time_limit else []
+
+
+def _memory(text: str) -> str:
+    """16G as 16gb; what is a number alone is megabytes, as everywhere else here."""
+    amount = re.fullmatch(r"(\d+)([KMGT]?)B?", text.strip().upper(), re.ASCII)
+    if not amount:
+        raise BadInput(f"--memory: «{text}» is no amount of memory.", fix="Write for example: --memory 16G")
+    return f"{amount[1]}{(amount[2] or 'M').lower()}b"
+
+
+def _plain(name: str, value: str) -> str:
+    if not PLAIN.fullmatch(value):
+        raise BadInput(f"qsub cannot be given {value!r} as --{name}.", fix="Letters, digits, - _ . only.")
+    return value
+
+
+def _refused(output: Output) -> SetupError:
+    """Why qsub did not take the job; Slurm's own tells it on standard output."""
+    said = f"{output.err}\n{output.out}".strip()
+    words = [re.sub(r"^\W*(sbatch|qsub): (error: )?", "", line).strip(" '") for line in said.splitlines()]
+    shown = "\n".join(
+        w for w in words if w and not re.match(r"There was an error|The command was|/usr|and the", w)
+    )
+    for pattern, problem, fix in (*REFUSED, *slurm_words.REFUSED):
+        if re.search(pattern, said, re.IGNORECASE):
+            return BadInput(f"The scheduler did not take the job: {problem}\nIt said: {shown}", fix=fix)
+    if output.code == 127:
+        return MachineBlocks(
+            "There is no Torque or PBS here: qsub is not in PATH.", fix="module avail pbs torque"
+        )
+    return MachineBlocks(
+        f"The scheduler did not take the job. It said: {shown or f'nothing (exit code {output.code})'}",
+        fix="Look at the whole script: hpc-jupyter-setup launch --dry-run",
+    )

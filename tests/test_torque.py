@@ -1,0 +1,106 @@
+"""Torque, PBS Pro and Slurm's own commands of the same names: what we make of their answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from setup_wizard.errors import BadInput, SetupError
+from setup_wizard.schedulers import Gone, Resources, Running, Unknown, Waiting
+from setup_wizard.schedulers.torque import PbsPro, Torque
+from setup_wizard.world import Output
+
+SAID: dict[str, Any] = YAML(typ="safe").load(Path(__file__).with_name("transcripts") / "torque.yml")
+
+
+def at(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def test_the_id_may_name_its_server() -> None:
+    """The wrapper prints a number alone, Torque and PBS Pro the server with it; a refusal is no id."""
+    assert Torque().job_id(Output(0, "4106\n")) == "4106"
+    assert Torque().job_id(Output(0, "7.pbs01.example.edu\n")) == "7.pbs01.example.edu"
+    with pytest.raises(SetupError):
+        Torque().job_id(Output(1, "4106\n"))
+
+
+@pytest.mark.parametrize("case", SAID["refused"], ids=lambda c: str(c["asked"]))
+def test_a_refusal_is_explained(case: dict[str, Any]) -> None:
+    """Wherever it is said, on standard output too, it becomes a sentence and what to do."""
+    with pytest.raises(SetupError) as told:
+        Torque().job_id(Output(case["code"], case.get("out", ""), case.get("err", "")))
+    assert case["says"] in told.value.problem
+    assert case["fix"] in told.value.fix
+    assert "/usr/bin/sbatch" not in told.value.problem
+
+
+def test_a_running_job_of_each_dialect() -> None:
+    """Node, end, beginning and cores, whatever the dialect calls them; folded lines spoil nothing."""
+    begin = at("2026-11-22T22:46:53")
+    assert Torque().state(Output(0, SAID["wrapper"]), "4106") == Running("c1", begin + 1200, begin, 2)
+    begin = at("2026-11-22T20:05:00")
+    assert Torque().state(Output(0, SAID["torque"]), "7.pbs01.example.edu") == Running(
+        "node7", begin + 7200, begin
+    )
+    assert PbsPro().state(Output(0, SAID["pbs"]), "12.server") == Running("crhtc61", begin + 3600, begin, 4)
+
+
+def test_a_waiting_job_tells_why() -> None:
+    """The scheduler's own comment where there is one; a held job can be let go."""
+    said = Output(0, SAID["torque"])
+    waiting = Torque().state(said, "8.pbs01.example.edu")
+    assert isinstance(waiting, Waiting)
+    assert "Not enough of the right type of nodes" in waiting.reason
+    held = Torque().state(said, "9.pbs01.example.edu")
+    assert isinstance(held, Waiting)
+    assert "qrls" in held.fix
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        Output(153),
+        Output(0, SAID["wrapper"].split("Job Id:\t4107")[0]),
+        Output(0, SAID["wrapper"]),
+        Output(153, SAID["wrapper"].split("Job Id:\t4107")[0], "qstat: Unknown Job Id Error 4107.server"),
+        Output(
+            35, "", "qstat: 4107.server Job has finished, use -x or -H to obtain historical job information"
+        ),
+    ],
+)
+def test_a_forgotten_job_is_gone(output: Output) -> None:
+    """Unknown by exit code or by words, missing beside others, completed: gone."""
+    assert isinstance(Torque().state(output, "4107"), Gone)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        Output(8, "Problem loading jobs.\n"),
+        Output(153, "", "qstat: Unknown Job Id Error 99.server"),
+        Output(111, "", "qstat: cannot connect to server pbs01 (errno=111) Connection refused"),
+        Output(-9),
+        Output(127, "", "qstat: not found in PATH"),
+    ],
+)
+def test_no_answer_is_not_the_end(output: Output) -> None:
+    """A server that is down, a killed qstat, and words about another job end nothing."""
+    assert isinstance(Torque().state(output, "4107"), Unknown)
+
+
+def test_the_log_and_the_name_are_on_the_command_line() -> None:
+    """There Slurm's wrapper does not overrule them; and the script is a file, as it reads no other."""
+    argv = Torque().submit([], Resources(), Path("/s"))
+    assert argv == ["qsub", "-N", "jupyter", "-j", "oe", "-o", "/s/job.log", "/s/job.sh"]
+
+
+@pytest.mark.parametrize("value", ["a b", "a\n#PBS -q x", "$(id)"])
+def test_what_qsub_would_misread_is_refused(value: str) -> None:
+    """Blanks, line ends and what a shell reads never reach the script."""
+    with pytest.raises(BadInput, match="--account"):
+        Torque().header(Resources(account=value), Path("/s"))
