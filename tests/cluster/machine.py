@@ -63,7 +63,11 @@ def new_base() -> tuple[Path, int]:
 def lock(base: Path) -> int:
     """Show that a cluster's folder is in use, as long as this process lives."""
     handle = os.open(base / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
     return handle
 
 

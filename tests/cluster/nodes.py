@@ -52,9 +52,8 @@ class Fabric:
     def __init__(self) -> None:
         rights = [] if os.geteuid() == 0 else ["--user", "--map-current-user", "--keep-caps"]
         argv = ["unshare", *rights, "--net", "sh", "-c", "echo here && exec cat"]
-        self.process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
         assert self.process.stdout
         assert self.process.stderr
         if self.process.stdout.readline() != b"here\n":
@@ -104,8 +103,10 @@ class Node:
         """Have its namespaces made; then comes `appear`, the link, and `go`. Does not wait."""
         argv = [*self.fabric.argv, *INSIDE, "boot"] if os.geteuid() else [*INSIDE, "boot"]
         pipe = subprocess.PIPE
+        clean = {"PATH": SBIN, "LANG": "C.UTF-8"}
+        # A session of its own: Ctrl-C is for the tests, which then take the cluster down.
         self.process = subprocess.Popen(
-            argv, stdin=pipe, stdout=pipe, text=True, env={"PATH": SBIN, "LANG": "C.UTF-8"}
+            argv, stdin=pipe, stdout=pipe, text=True, env=clean, start_new_session=True
         )
         assert self.process.stdin
         self.process.stdin.write(json.dumps(self.plan) + "\n")
