@@ -32,7 +32,7 @@ def test_the_whole_job(tmp_path: Path) -> None:
     assert told["ok"] is True
     assert set(told["seconds"]) == {"mirror", "setup", "launch", "second_run", "undo"}
     assert {s["state"] for s in told["steps"]} == {"made"}
-    assert any(".bash_profile" in s["title"] for s in told["steps"])
+    assert any("login shells read" in s["title"] for s in told["steps"])
     assert told["environment"]["name"] == "jupyterlab"
     assert told["environment"]["packages"] > 90
     assert told["proof"]["kernel_prefix"] == told["environment"]["prefix"]

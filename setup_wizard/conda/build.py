@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard import files
+from setup_wizard import files, trees
 from setup_wizard.conda import contents, history, packages
 from setup_wizard.conda.child import ask
 from setup_wizard.conda.pip_section import pip_digest, pip_install
@@ -85,7 +85,7 @@ def finish(work: Work) -> None:
 def remove_building(prefix: Path) -> None:
     """Remove what an interrupted run left beside the environment."""
     building = _building(prefix)
-    if (building / _BUILDING).exists():
+    if _is_ours(building):
         shutil.rmtree(building, ignore_errors=True)
 
 
@@ -93,9 +93,15 @@ def _building(prefix: Path) -> Path:
     return prefix.with_name(f".{prefix.name}.building")
 
 
+def _is_ours(building: Path) -> bool:
+    """Whether it says so, or holds no file but the torn one that was to say so."""
+    torn = f".{Path(_BUILDING).name}."
+    return (building / _BUILDING).exists() or all(Path(p).name.startswith(torn) for p in trees.walk(building))
+
+
 def _prepare(building: Path, asked: str) -> None:
     """The folder to build in: what a killed run left there is used where it was to become the same."""
-    if building.exists() and not (building / _BUILDING).exists() and any(building.iterdir()):
+    if building.exists() and not _is_ours(building):
         raise MachineBlocks(
             f"{building} is in the way: it is not from this setup.",
             fix=f"Move it away: mv {building} {building}.old",
