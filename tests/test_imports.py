@@ -58,7 +58,10 @@ LIBRARIES = {
 PROGRAMS = "use World.run"
 WEB = "use World.fetch, World.download or World.ask"
 DOORS = {
-    "subprocess": (("world/", "serve.py", "relay.py", "mirror/server.py", "selftest/shell_probe.py"), PROGRAMS),
+    "subprocess": (
+        ("world/", "serve.py", "relay.py", "mirror/server.py", "selftest/shell_probe.py"),
+        PROGRAMS,
+    ),
     "os.system": ((), PROGRAMS),
     "os.popen": ((), PROGRAMS),
     "os.fork": (("world/",), PROGRAMS),
