@@ -1,0 +1,156 @@
+"""Sessions as jobs on the real cluster: from submission to a cell, in every way that a job can end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.cluster import CHECKOUT, Cluster
+from tests.cluster.machine import until
+
+pytestmark = pytest.mark.real
+SESSIONS = "~/.local/state/hpc-jupyter-setup/sessions"
+
+
+class Login:
+    """The program, called by alice on the login node."""
+
+    def __init__(self, cluster: Cluster, prefix: Path) -> None:
+        self.cluster, self.prefix = cluster, prefix
+
+    def call(self, *words: str) -> dict[str, Any]:
+        """What a command answers in JSON."""
+        argv = [sys.executable, "-m", "setup_wizard", *words, "--json"]
+        done = self.cluster.login.run(argv, env={"PYTHONPATH": str(CHECKOUT)}, timeout=180)
+        return dict(json.loads(done.stdout))
+
+    def launch(self, *words: str) -> dict[str, Any]:
+        """Launch through a tunnel, in the debug partition where nothing else is said."""
+        where = () if "-p" in words else ("-p", "debug")
+        return self.call("launch", "-e", str(self.prefix), "-t", "10", "--access", "tunnel", *where, *words)
+
+    def row(self, session: str) -> dict[str, Any]:
+        """The session in the list."""
+        return next(dict(row) for row in self.call("sessions")["sessions"] if row["id"] == session)
+
+    def secrets(self) -> list[str]:
+        """What is left of secrets in the folders of the sessions."""
+        return self.cluster.login.sh(
+            f"ls {SESSIONS}/*/token {SESSIONS}/*/cookie {SESSIONS}/*/identity 2>/dev/null || true"
+        ).split()
+
+    def nooks(self, node: str) -> list[str]:
+        """What is left on the disk of a node."""
+        return self.cluster.node(node).sh("ls -d /tmp/hjs-*/settings.py 2>/dev/null || true").split()
+
+
+@pytest.fixture
+def login(cluster: Cluster, jupyter_prefix: Path) -> Login:
+    """Alice on the login node, with an environment."""
+    return Login(cluster, jupyter_prefix)
+
+
+@pytest.mark.parametrize("scheduler", ["slurm", "torque"])
+def test_a_job_is_proven_listed_and_stopped(login: Login, scheduler: str) -> None:
+    """A cell ran on the node; the list tells node, end and cost; after the stop nothing of it is left."""
+    made = login.launch("--scheduler", scheduler)
+    assert made["ok"], made
+    assert (made["node"], made["proof"]["answer"]) == ("c1", "42")
+    row = login.row(made["session"])
+    assert (row["state"], row["node"], row["way"]) == ("ready", "c1", "tunnel")
+    assert row["until"] > row["started"]
+    assert row["core_hours"] > 0
+    assert login.call("stop", made["session"])["stopped"] == {made["session"]: True}
+    assert login.row(made["session"])["state"] == "ended"
+    assert (login.secrets(), login.nooks("c1")) == ([], [])
+    until(lambda: not login.cluster.login.sh("squeue -h").strip())
+
+
+def test_a_job_that_waits_tells_why_and_can_be_followed_later(login: Login) -> None:
+    """Held behind another job it is listed with the reason; `url` waits for it, and proves it then."""
+    login.cluster.login.sh("sbatch -p debug --exclusive --wrap 'sleep 300' -o /dev/null")
+    until(lambda: "R" in login.cluster.login.sh("squeue -h -o %t"))
+    made = login.launch("--detach")
+    row = login.row(made["session"])
+    assert (row["state"], row["url"]) == ("waiting", "")
+    assert row["detail"]
+    login.cluster.login.sh("scancel -n wrap")
+    assert login.call("url", made["session"])["proof"]["answer"] == "42"
+    login.call("stop", "--all")
+
+
+def test_a_waiting_job_is_cancelled_whole(login: Login) -> None:
+    """Stopped in the queue, it never starts, and its secrets are gone at once."""
+    login.cluster.login.sh("sbatch -p debug --exclusive --wrap 'sleep 300' -o /dev/null")
+    until(lambda: "R" in login.cluster.login.sh("squeue -h -o %t"))
+    made = login.launch("--detach")
+    assert login.call("stop", made["session"])["stopped"] == {made["session"]: True}
+    assert login.secrets() == []
+    assert "jupyter" not in login.cluster.login.sh("squeue -h -o %j")
+
+
+def test_a_broken_node_is_told_and_cleared_away(login: Login) -> None:
+    """The node crashes: the session is dead for that reason, with its secrets gone."""
+    made = login.launch()
+    login.cluster.kill("c1")
+    until(lambda: login.row(made["session"])["state"] in ("died", "ended"), 90)
+    assert login.row(made["session"])["state"] == "died"
+    assert "node" in login.row(made["session"])["detail"]
+    assert login.secrets() == []
+
+
+def test_scancel_ends_it_in_order(login: Login) -> None:
+    """Cancelled behind our back, it still clears away what it had on the node."""
+    made = login.launch()
+    login.cluster.login.run(["scancel", made["job"]], check=True)
+    until(lambda: login.row(made["session"])["state"] == "ended", 60)
+    assert (login.secrets(), login.nooks("c1")) == ([], [])
+
+
+def test_a_killed_jupyter_is_told(login: Login) -> None:
+    """Jupyter is killed: the job ends, and the cause is in the list."""
+    made = login.launch()
+    assert (
+        login.cluster.node("c1").sh("pkill -9 -u alice -f -- [-]-config=/tmp/hjs- && echo done").strip()
+        == "done"
+    )
+    until(lambda: login.row(made["session"])["state"] == "died", 60)
+    assert "memory" in login.row(made["session"])["detail"]
+    assert (login.secrets(), login.nooks("c1")) == ([], [])
+
+
+def test_a_silent_controller_ends_nothing(login: Login) -> None:
+    """While it is down, the session is unknown, with the address that it had; then it is ready again."""
+    made = login.launch()
+    login.cluster.login.kill_all("slurmctld")
+    row = login.row(made["session"])
+    assert (row["state"], row["url"]) == ("unknown", made["url"])
+    assert login.call("stop", made["session"])["ok"] is False
+    login.cluster.start_controller()
+    until(lambda: login.row(made["session"])["state"] == "ready", 60)
+    assert login.call("stop", made["session"])["stopped"] == {made["session"]: True}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("-A", "nobody"), "account"),
+        (("-p", "nowhere"), "partition"),
+        (("--reservation", "none"), "reservation"),
+        (("-t", "2-00:00:00"), "--time-limit"),
+        (("--gpus", "1"), "--gpus"),
+        (("--env-modules", "no/such"), "modules"),
+    ],
+)
+def test_what_cannot_be_had_is_refused_with_a_fix(login: Login, words: tuple[str, str], says: str) -> None:
+    """Before or by the scheduler, in words; and no session and no job is left of it."""
+    answer = login.launch(*words)
+    assert answer["ok"] is False
+    assert says in answer["error"]["problem"]
+    assert answer["error"]["fix"]
+    assert login.call("sessions")["sessions"] == []
+    assert not login.cluster.login.sh("squeue -h").strip()
