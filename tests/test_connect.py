@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import signal
 import socket
+import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,10 +36,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     tool.parent.mkdir(parents=True)
     tool.write_text(f'#!/bin/sh\nexec {sys.executable} -m setup_wizard "$@"\n')
     tool.chmod(0o755)
-    short = {"XDG_CACHE_HOME": f"/tmp/hjs-test-{os.getpid()}"}
-    world.env.update(short, PYTHONPATH=str(ROOT))
-    yield world
-    launch.stop_all(world)
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:  # for sockets
+        world.env.update(XDG_CACHE_HOME=short, PYTHONPATH=str(ROOT))
+        yield world
+        launch.stop_all(world)
 
 
 @pytest.fixture(scope="module")
@@ -231,3 +233,22 @@ def test_a_session_that_died_there_is_told_with_its_fix(way: Far, monkeypatch: p
     with pytest.raises(MachineBlocks, match="ran out of memory") as e:
         connect.follow(way, "x")
     assert e.value.fix == "Ask for more."
+
+
+def test_ctrl_c_leaves_the_session_and_says_how_to_come_back(
+    cluster: World, sshd: SshServer, running: Session
+) -> None:
+    """Without anybody to ask, the session goes on; the tunnel and every ssh of ours are gone."""
+    words = ["connect", "login", "-F", str(sshd.config), "--session", running.id, "--no-browser", "--json"]
+    argv = [sys.executable, "-m", "setup_wizard", *words]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, env=cluster.env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as child:
+        assert child.stdout
+        assert child.stderr
+        until(lambda: b'"answer": "42"' in child.stdout.readline())
+        child.send_signal(signal.SIGINT)
+        said = child.stderr.read().decode()
+    assert child.returncode == 0
+    assert f"hpc-jupyter-setup connect login --session {running.id}" in said
+    assert launch.sessions(cluster)[0].state == "ready"
+    until(lambda: not ours(str(sshd.config)), 10)

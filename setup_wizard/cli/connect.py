@@ -43,9 +43,10 @@ def connect(
                 session = work.launch(far, words or ())
             return _serve(far, session, browser, json)
         except KeyboardInterrupt:
-            if session:
-                _leave(far, session)
-            raise
+            if not session:
+                raise
+            _leave(far, session)
+            return 0
 
 
 def _serve(far: Far, session: str, browser: bool, json: bool) -> int:
