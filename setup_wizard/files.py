@@ -84,6 +84,11 @@ def _beside(path: Path) -> str:
     return f".{path.name}.hpc-jupyter-setup-"
 
 
+def is_torn(path: Path) -> bool:
+    """Whether this is what a killed `write` has left of a file."""
+    return path.name.startswith(".") and ".hpc-jupyter-setup-" in path.name
+
+
 def sweep(path: Path) -> None:
     """Remove what a killed `write` of this file has left beside it. Only where nobody else writes it."""
     path = path.resolve()

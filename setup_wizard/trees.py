@@ -93,7 +93,7 @@ def take_back(world: World, what: NoTree) -> list[Path]:
     kept = []
     for relative in walk(root):
         path = root / relative
-        if (relative in ours and not _changed(path, sealed_ns)) or _is_byte_code(relative):
+        if (relative in ours and not _changed(path, sealed_ns)) or _is_waste(relative):
             path.unlink()
         else:
             kept.append(path)
@@ -117,8 +117,9 @@ def _changed(path: Path, since_ns: int) -> bool:
     return path.lstat().st_mtime_ns > since_ns
 
 
-def _is_byte_code(relative: str) -> bool:
-    return "__pycache__/" in relative and relative.endswith(".pyc")
+def _is_waste(relative: str) -> bool:
+    """Byte code, and what a killed write has left: nobody's work."""
+    return ("__pycache__/" in relative and relative.endswith(".pyc")) or files.is_torn(Path(relative))
 
 
 def walk(root: Path) -> Iterator[str]:

@@ -34,8 +34,8 @@ class Account:
         choice = ("--environments", str(self.tiny), "--notebooks", "welcome,first-steps")
         return (*SETUP, "--mirror", self.mirror, *choice)
 
-    def run(self, *words: str, fuse: tuple[int, Path] | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end; with a fuse, to its N-th moment."""
+    def run(self, *words: str, fuse: tuple[str, Path] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; with a fuse, to that moment."""
         start = [str(ROOT / "tests/fuse.py"), str(fuse[0]), str(fuse[1])] if fuse else ["-m", "setup_wizard"]
         return subprocess.run(
             [sys.executable, *start, *words],
