@@ -53,13 +53,13 @@ class Wanted(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-def look(world: World, mirror: str | None, mine: Distribution | None) -> Choices:
-    """What can be chosen here. A mirror is asked for the notebooks that it has; nobody else is asked."""
+def look(world: World, mirror: str | None, mine: Distribution | None, *, notebooks: bool = True) -> Choices:
+    """What can be chosen here. A mirror is asked for the `notebooks` that it has; nobody else is asked."""
     return Choices(
         found=tuple(f for f in distributions.find(world) if not mine or f.prefix != mine.prefix),
         places=tuple(places(world)),
         environments=tuple(spec.catalogue()),
-        repositories=notebook_catalogue.repositories(world, mirror),
+        repositories=notebook_catalogue.repositories(world, mirror) if notebooks else (),
         old_blocks=tuple(old_blocks(world)),
         login_file_reads_rc=reads_rc(world),
         mine=mine,

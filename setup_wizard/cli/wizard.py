@@ -8,7 +8,6 @@ from setup_wizard import environments, health, preflight
 from setup_wizard.answers import Answers, flag, fold, missing, recall, remember
 from setup_wizard.apply import Outcome, review
 from setup_wizard.choices import WELCOME, Choices, Wanted, default_prefix, look, look_up, proposal
-from setup_wizard.cli.launching import as_data, start
 from setup_wizard.cli.work import How, nothing_to_do, review_and_apply
 from setup_wizard.conda import distributions
 from setup_wizard.errors import BadInput, MachineBlocks, NotProven
@@ -26,7 +25,10 @@ def run(given: Answers, how: How) -> int:
     world = World.here()
     journal = Journal(world)
     last = recall(world)
-    choices = look(world, given.mirror or last.mirror, health.distribution(journal.receipt))
+    known = fold(given, last)
+    some = how.asks or known.notebooks is None or bool(set(known.notebooks) - {WELCOME})
+    mine = health.distribution(journal.receipt)
+    choices = look(world, known.mirror, mine, notebooks=some)
     with ExitStack() as held:
         if how.asks:
             held.enter_context(journal)
@@ -98,6 +100,8 @@ def _finish(wanted: Wanted, journal: Journal, outcomes: list[Outcome], how: How)
     if not how.json:
         _how_to_go_on(receipt, changed, world)
     if wanted.answers.launch and not red:
+        from setup_wizard.cli.launching import as_data, start
+
         told["launch"] = as_data(start(world, environments.pick(None, receipt, world), how.json))
     if how.json:
         show.put_json({"ok": not red, **told})
@@ -115,11 +119,11 @@ def _self_test(receipt: Receipt, world: World, how: How) -> list[Check]:
 
 def _how_to_go_on(receipt: Receipt, changed: list[str], world: World) -> None:
     if not changed:
-        show.put(show.nothing_to_do(), world)
+        return show.put(show.nothing_to_do(), world)
     subject = health.subject(receipt, world)
     rc = next((e.step.path for e in receipt.values() if isinstance(e.step, ShellBlock)), None)
     script = (subject.conda or world.home) / "etc/profile.d/conda.sh"
-    show.put(show.what_now(rc, script, [e.name for e in subject.environments], world.home), world)
+    return show.put(show.what_now(rc, script, [e.name for e in subject.environments], world.home), world)
 
 
 def _verdict(red: list[Check], how: How) -> int:
