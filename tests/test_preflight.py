@@ -387,21 +387,20 @@ def test_a_mirror_that_does_not_answer(
 
 def test_the_exact_hosts_are_asked(account: Account, web: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through the proxy every host is asked once; what can be done without is only a warning."""
-    for name in ("CHANNEL", "PYPI", "GITHUB"):
+    for name in ("CHANNEL", "GITHUB"):
         monkeypatch.setattr(network, name, f"http://{name.lower()}.example/x")
     monkeypatch.setattr("setup_wizard.conda.releases.MINICONDA", "http://miniconda.example")
     account.env["http_proxy"] = web.url.replace("//", "//user:secret@")
     web.serve("http://channel.example/x", b"", status(407))
-    web.serve("http://pypi.example/x", b"", status(503))
+    web.serve("http://miniconda.example/", b"", status(503))
     findings = look(account, Questions())
     assert sorted(a.path for a in web.asked) == [
         "http://channel.example/x",
         "http://github.example/x",
         "http://miniconda.example/",
-        "http://pypi.example/x",
     ]
     assert the(findings, "channel.example: needed for packages").level == "bad"
-    assert the(findings, "pypi.example").level == "warn"
+    assert the(findings, "miniconda.example").level == "warn"
     assert the(findings, "github.example can").detail == "for the Miniforge installer and example notebooks"
     assert the(findings, "http_proxy is set, https_proxy is not").level == "warn"
     proxy = the(findings, "Proxy http://127.0.0.1")

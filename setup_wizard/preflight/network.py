@@ -17,7 +17,6 @@ PATIENCE = 3.0  # seconds for one address; all are asked at once
 GRACE = 1.0  # seconds more, for a name that nobody resolves
 
 CHANNEL = "https://conda.anaconda.org/conda-forge/noarch/repodata.json.zst"
-PYPI = "https://pypi.org/simple/pip/"
 GITHUB = "https://github.com/"
 NO_FOLDER = "Give --mirror the folder that holds the mirror, as it is called on this machine."
 NO_NETWORK = (
@@ -49,7 +48,7 @@ def addresses(asked: Questions) -> list[Address]:
     if asked.mirror:
         return [Address(f"{asked.mirror}/", "everything")]
     only = asked.families[0] if len(asked.families) == 1 else ""
-    found = [Address(CHANNEL, "packages"), Address(PYPI, "packages that environments take with pip", False)]
+    found = [Address(CHANNEL, "packages")]  # which index pip asks is the user's own setting
     if "miniconda" in asked.families:
         found.append(Address(f"{releases.MINICONDA}/", "the Miniconda installer", only == "miniconda"))
     from_github = ["the Miniforge installer"] if "miniforge" in asked.families else []
