@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from setup_wizard.world.data import Reply
 
 if TYPE_CHECKING:
     import http.client
+    import ssl
 
 MOST = 16 << 20  # bytes: no answer of a server of ours is longer
 CONNECT = 5.0  # seconds for a connection, where the whole may take longer
@@ -72,6 +72,8 @@ def _link(ask: Ask) -> http.client.HTTPConnection:
 
 
 def _trusted(ca: str) -> ssl.SSLContext:
+    import ssl
+
     try:
         return ssl.create_default_context(cafile=ca or None)
     except OSError as e:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,8 @@ from setup_wizard.world import words
 from setup_wizard.world.data import Patience, Reply
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 MOST = 64 << 20  # bytes: nothing that is fetched whole into memory is larger
@@ -147,6 +148,8 @@ def _goes_straight(host: str, no_proxy: str) -> bool:
 @functools.cache
 def certificates(path: str) -> ssl.SSLContext:
     """Whom we trust: the certificates in the file `path`, or the usual ones for ""."""
+    import ssl
+
     import httpx
 
     try:
