@@ -63,3 +63,9 @@ def pick(name: str | None, receipt: Receipt, world: World) -> Path:
         fix=f"Create one: hpc-jupyter-setup env create {name or 'jupyterlab'}"
         + (f"; there are: {', '.join(known)}" if known else ""),
     )
+
+
+def distribution(receipt: Receipt) -> Distribution | None:
+    """The distribution that we have installed, or begun to."""
+    steps = [entry.step for entry in receipt.values()]
+    return next((step for step in reversed(steps) if isinstance(step, Distribution)), None)

@@ -13,7 +13,7 @@ from setup_wizard.journal import Entry, Receipt
 from setup_wizard.preflight import Finding, Questions, look
 from setup_wizard.selftest import Check, Subject
 from setup_wizard.step import Blocked, Done
-from setup_wizard.steps import Distribution, ShellBlock, Welcome
+from setup_wizard.steps import ShellBlock, Welcome
 from setup_wizard.world import Progress, Report, World
 
 
@@ -57,9 +57,3 @@ def tests(receipt: Receipt, world: World, report: Report) -> Iterator[Check]:
     for check in selftest.checks(world, subject(receipt, world)):
         yield check
         report(Progress(f"Testing what was made: {check.title}"))
-
-
-def distribution(receipt: Receipt) -> Distribution | None:
-    """The distribution that we have installed, or begun to."""
-    steps = [entry.step for entry in receipt.values()]
-    return next((step for step in reversed(steps) if isinstance(step, Distribution)), None)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
-from setup_wizard import environments, health, preflight
+from setup_wizard import environments
 from setup_wizard.answers import Answers, flag, fold, missing, recall, remember
 from setup_wizard.apply import Outcome, review
 from setup_wizard.choices import WELCOME, Choices, Wanted, default_prefix, look, look_up, proposal
@@ -13,11 +14,13 @@ from setup_wizard.conda import distributions
 from setup_wizard.errors import BadInput, MachineBlocks, NotProven
 from setup_wizard.journal import Journal, Receipt
 from setup_wizard.plan import make_plan
-from setup_wizard.preflight import Questions
-from setup_wizard.selftest import Check
 from setup_wizard.steps import ShellBlock
 from setup_wizard.ui import ask, show
 from setup_wizard.world import World
+
+if TYPE_CHECKING:
+    from setup_wizard.preflight import Questions
+    from setup_wizard.selftest import Check
 
 
 def run(given: Answers, how: How) -> int:
@@ -27,7 +30,7 @@ def run(given: Answers, how: How) -> int:
     last = recall(world)
     known = fold(given, last)
     some = how.asks or known.notebooks is None or bool(set(known.notebooks) - {WELCOME})
-    mine = health.distribution(journal.receipt)
+    mine = environments.distribution(journal.receipt)
     choices = look(world, known.mirror, mine, notebooks=some)
     with ExitStack() as held:
         if how.asks:
@@ -47,6 +50,8 @@ def run(given: Answers, how: How) -> int:
 
 def _first_screen(answers: Answers, choices: Choices, world: World) -> None:
     """What would be done, and all that is in its way, before any question is asked in vain."""
+    from setup_wizard import preflight
+
     show.put(show.first(answers, choices, world), world)
     show.put(show.findings(preflight.look(world, _questions(answers, choices)), world.home), world)
 
@@ -68,6 +73,8 @@ def _answers(given: Answers, last: Answers, choices: Choices, world: World, how:
 
 def _questions(answers: Answers, choices: Choices) -> Questions:
     """What the answers will ask of the machine."""
+    from setup_wizard.preflight import Questions
+
     family = answers.distribution or ""
     new = family in distributions.FAMILIES
     return Questions(
@@ -81,6 +88,8 @@ def _questions(answers: Answers, choices: Choices) -> Questions:
 
 def _stop_on_red(world: World, questions: Questions, how: How) -> None:
     """Say what is in the way; stop when something certainly is."""
+    from setup_wizard import preflight
+
     found = [f for f in preflight.look(world, questions) if f.level != "good"]
     red = [f for f in found if f.level == "bad"]
     if not how.json:
@@ -97,8 +106,10 @@ def _finish(wanted: Wanted, journal: Journal, outcomes: list[Outcome], how: How)
     checks = _self_test(receipt, world, how) if changed else []
     told: dict[str, object] = {"changed": changed, "notes": wanted.notes, "selftest": checks}
     red = [c for c in checks if not c.ok]
-    if not how.json:
-        _how_to_go_on(receipt, changed, world)
+    if not how.json and changed:
+        _how_to_go_on(receipt, world)
+    elif not how.json:
+        print("Everything is as planned: nothing to do.")
     if wanted.answers.launch and not red:
         from setup_wizard.cli.launching import as_data, start
 
@@ -109,6 +120,8 @@ def _finish(wanted: Wanted, journal: Journal, outcomes: list[Outcome], how: How)
 
 
 def _self_test(receipt: Receipt, world: World, how: How) -> list[Check]:
+    from setup_wizard import health
+
     with show.live(world, err=how.json) as live:
         checks = []
         for check in health.tests(receipt, world, live.report):
@@ -117,13 +130,13 @@ def _self_test(receipt: Receipt, world: World, how: How) -> list[Check]:
     return checks
 
 
-def _how_to_go_on(receipt: Receipt, changed: list[str], world: World) -> None:
-    if not changed:
-        return show.put(show.nothing_to_do(), world)
+def _how_to_go_on(receipt: Receipt, world: World) -> None:
+    from setup_wizard import health
+
     subject = health.subject(receipt, world)
     rc = next((e.step.path for e in receipt.values() if isinstance(e.step, ShellBlock)), None)
     script = (subject.conda or world.home) / "etc/profile.d/conda.sh"
-    return show.put(show.what_now(rc, script, [e.name for e in subject.environments], world.home), world)
+    show.put(show.what_now(rc, script, [e.name for e in subject.environments], world.home), world)
 
 
 def _verdict(red: list[Check], how: How) -> int:
