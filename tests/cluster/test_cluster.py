@@ -17,6 +17,8 @@ from tests.cluster.machine import line_of, until
 from tests.cluster.nodes import CannotStart, Node
 from tests.cluster.secrets_search import where
 
+WORD = "hush-" + "hush"  # in two parts, so that this file is not among the places where it is found
+
 
 def submit(cluster: Cluster, *argv: str) -> tuple[int, str]:
     """What sbatch answers: its code and all it says."""
@@ -159,7 +161,8 @@ def test_the_controller_can_be_down(cluster: Cluster) -> None:
     """Without slurmctld squeue fails in Slurm's words; started again, the controller knows its jobs."""
     job = cluster.login.sh("sbatch --parsable --wrap 'sleep 1000'").strip()
     until(lambda: state(cluster.login, job) == "RUNNING None")
-    assert cluster.login.kill_all("slurmctld") == 1
+    assert cluster.login.kill_all("slurmctld", signal.SIGTERM) == 1  # it writes down its jobs first
+    until(lambda: cluster.login.kill_all("slurmctld", 0) == 0)
     assert "Unable to contact slurm controller" in cluster.login.run(["squeue"]).stderr
     cluster.start_controller()
     until(lambda: state(cluster.login, job) == "RUNNING None")
@@ -257,19 +260,19 @@ def test_torque_commands(cluster: Cluster) -> None:
 
 def test_secrets_are_found_wherever_they_are(cluster: Cluster) -> None:
     """The search finds arguments, readable files and job comments, and on demand also what is hidden."""
-    assert where(cluster, "hush-hush") == []
+    assert where(cluster, WORD) == []
     login, c1 = cluster.login, cluster.node("c1")
-    login.sh("umask 077; mkdir private; echo hush-hush > private/file; chmod 644 private/file")
-    with c1.spawn(["sleep", "1000"], env={"WORD": "hush-hush"}) as quiet:
+    login.sh(f"umask 077; mkdir private; echo {WORD} > private/file; chmod 644 private/file")
+    with c1.spawn(["sleep", "1000"], env={"WORD": WORD}) as quiet:
         until(lambda: c1.kill_all("sleep", 0) == 1)
-        assert where(cluster, "hush-hush") == []
-        assert where(cluster, "hush-hush", hidden=True) == ["c1: environ of sleep", "home/private/file"]
+        assert where(cluster, WORD) == []
+        assert where(cluster, WORD, hidden=True) == ["c1: environ of sleep", "home/private/file"]
         quiet.kill()
-    c1.sh("echo hush-hush > /dev/shm/file")
-    login.sh("chmod o+x ~ private; sbatch --comment=hush-hush --wrap 'sleep 1000'")
-    with c1.spawn(["tail", "-f", "/dev/null", "hush-hush"], stderr=subprocess.DEVNULL) as loud:
+    c1.sh(f"echo {WORD} > /dev/shm/file")
+    login.sh(f"chmod o+x ~ private; sbatch --comment={WORD} --wrap 'sleep 1000'")
+    with c1.spawn(["tail", "-f", "/dev/null", WORD], stderr=subprocess.DEVNULL) as loud:
         until(lambda: c1.kill_all("tail", 0) == 1)
-        found = set(where(cluster, "hush-hush"))
+        found = set(where(cluster, WORD))
         loud.kill()
     told = {"squeue -h -t all -o %all", "scontrol show job -d"}
     assert {"c1: /dev/shm/file", "home/private/file", "c1: cmdline of tail", *told} <= found
