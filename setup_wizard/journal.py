@@ -280,13 +280,13 @@ def _write_all(fd: int, data: bytes) -> None:
 def _encode(value: object) -> object:
     if isinstance(value, Path):
         return str(value)
-    raise NotImplementedError(type(value))
+    raise TypeError(type(value))
 
 
 def _decode(kind: type, value: object) -> object:
     if kind is Path or issubclass(kind, Path):
         return Path(str(value))
-    raise NotImplementedError(kind)
+    raise TypeError(kind)
 
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event, dec_hook=_decode)

@@ -6,6 +6,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from setup_wizard.trees import picture
 from tests.conftest import CACHE
 from tests.program import TINY, Account
@@ -148,3 +150,13 @@ def test_news_of_notebooks_never_overwrites(account: Account, tmp_path: Path) ->
     assert (mine.parent / beside).read_text() == '{"theirs": 2}'
     assert account.facts("notebooks", "update")["updated"]["first-steps"]["written"] == []
     assert str(mine) in account.facts("undo", "--yes")["kept"]
+
+
+@pytest.mark.real
+def test_a_launch_alone_is_undone_too(account: Account, jupyter_prefix: Path) -> None:
+    """Who has only ever launched gets a home as before, too: the session is stopped, our folders go."""
+    before = picture(account.home)
+    told = account.facts("launch", "--here", "--environment", str(jupyter_prefix))
+    assert told["proof"]["kernel_prefix"] == str(jupyter_prefix), told
+    assert account.facts("undo", "--yes")["ok"]
+    assert picture(account.home) == before

@@ -35,6 +35,7 @@ def create(
     """Create an environment and its kernel; again: nothing to do, or what the changed file asks for."""
     from setup_wizard import environments
     from setup_wizard.answers import Answers, fold, normal_mirror, recall
+    from setup_wizard.apply import review
     from setup_wizard.choices import environment
     from setup_wizard.cli.setup import checked_channels
     from setup_wizard.cli.work import How, review_and_apply
@@ -54,7 +55,8 @@ def create(
     named = check_name(name, "--name") if name else prefix.name if prefix else named
     place = prefix.expanduser().absolute() if prefix else environments.folder(journal.receipt, world) / named
     how = How(yes=yes, dry_run=dry_run, json=json)
-    outcomes = review_and_apply(environment_plan(named, spec, place), journal, answers, how)
+    plan = environment_plan(named, spec, place)
+    outcomes = review_and_apply(plan, review(plan, world), journal, answers, how)
     if outcomes is None:
         return 0
     changed = [o.step.title for o in outcomes if o.state == "made"]

@@ -116,6 +116,7 @@ def launch(
         return launching.show_only(world, wanted, json)
     if test_only:
         return launching.ask_when(world, wanted, json)
+    launching.note_absent(world)
     return launching.go(world, wanted, launching.Manner(json, detach, patience * 60))
 
 

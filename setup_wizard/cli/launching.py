@@ -50,6 +50,16 @@ def again(world: World, readable: bool) -> Order:
     return Order(was, way_of(site, readable=readable), site)
 
 
+def note_absent(world: World) -> None:
+    """Note which folders were absent before a session makes them, so that undo can take them back."""
+    from setup_wizard.journal import Journal
+
+    journal = Journal(world)
+    if not journal.is_there:
+        with journal:
+            return
+
+
 def show_only(world: World, wanted: Order, json: bool) -> int:
     """Show the whole script, and what would be called; nothing is written down or handed over."""
     from setup_wizard.schedulers import find

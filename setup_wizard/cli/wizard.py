@@ -39,9 +39,10 @@ def run(given: Answers, how: How) -> int:
         answers = _answers(given, last, choices, world, how)
         wanted = look_up(answers, choices, world)
         plan = make_plan(wanted, world.home, world.shell)
-        if not how.asks and not nothing_to_do(review(plan, world), journal):
+        reviewed = review(plan, world)
+        if not how.asks and not nothing_to_do(reviewed, journal):
             _stop_on_red(world, _questions(answers, choices), how)
-        outcomes = review_and_apply(plan, journal, answers, how)
+        outcomes = review_and_apply(plan, reviewed, journal, answers, how)
         if outcomes is None:
             return 0
         remember(world, answers)

@@ -14,7 +14,6 @@ from setup_wizard.apply import (
     apply,
     refuse_blocked,
     refuse_shortage,
-    review,
     with_forecasts,
 )
 from setup_wizard.errors import BadInput, Declined
@@ -85,10 +84,11 @@ def carry_out(plan: Plan, journal: Journal, answers: Answers, how: How) -> list[
     return outcomes
 
 
-def review_and_apply(plan: Plan, journal: Journal, answers: Answers, how: How) -> list[Outcome] | None:
-    """The whole way of a plan: None when it was only shown, [] when there was nothing to do."""
+def review_and_apply(
+    plan: Plan, reviewed: list[Reviewed], journal: Journal, answers: Answers, how: How
+) -> list[Outcome] | None:
+    """The whole way of a reviewed plan: None when it was only shown, [] when there was nothing to do."""
     world = journal.world
-    reviewed = review(plan, world)
     if nothing_to_do(reviewed, journal) and not how.dry_run:
         return []
     reviewed = show_plan(reviewed, world, how)
