@@ -14,7 +14,7 @@ from setup_wizard.plan import Plan
 from setup_wizard.step import Before, Blocked, Done, Forecast, State, Todo
 from setup_wizard.steps import AnyStep
 from setup_wizard.trees import NoTree
-from setup_wizard.world import Disk, Progress, Report, World
+from setup_wizard.world import Progress, Report, World
 
 
 class Reviewed(msgspec.Struct, frozen=True):
@@ -63,23 +63,6 @@ def refuse_blocked(reviewed: list[Reviewed]) -> None:
         raise MachineBlocks(
             "\n".join(b.problem for b in blocked), fix="\n".join(dict.fromkeys(b.fix for b in blocked))
         )
-
-
-def refuse_shortage(reviewed: list[Reviewed], world: World) -> None:
-    """Raise MachineBlocks where the plan needs more space or inodes than a file system has."""
-    needs: dict[Disk, tuple[int, int, Path]] = {}
-    for f in (r.forecast for r in reviewed):
-        if f.where:
-            disk = world.disk(f.where)
-            size, count, _ = needs.get(disk, (0, 0, f.where))
-            needs[disk] = (size + f.bytes_on_disk, count + f.files, f.where)
-    for disk, (size, count, where) in needs.items():
-        if size > disk.free_bytes or (disk.free_files is not None and count > disk.free_files):
-            raise MachineBlocks(
-                f"The plan needs {size / 1e9:.1f} GB and {count:,} files at {where}; free there are "
-                f"{disk.free_bytes / 1e9:.1f} GB and {disk.free_files or 0:,} files.",
-                fix="Choose another place: --prefix /a/larger/file/system/miniconda3, or fewer environments.",
-            )
 
 
 def apply(plan: Plan, world: World, journal: Journal, report: Report) -> Iterator[Outcome]:

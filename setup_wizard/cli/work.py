@@ -13,14 +13,14 @@ from setup_wizard.apply import (
     Reviewed,
     apply,
     refuse_blocked,
-    refuse_shortage,
     with_forecasts,
 )
-from setup_wizard.errors import BadInput, Declined
+from setup_wizard.errors import BadInput, Declined, MachineBlocks
 from setup_wizard.journal import Journal, Planned
 from setup_wizard.plan import Plan
 from setup_wizard.step import Done
 from setup_wizard.ui import ask, show
+from setup_wizard.ui.totals import Totals
 from setup_wizard.world import World
 
 
@@ -48,12 +48,25 @@ def show_plan(reviewed: list[Reviewed], world: World, how: How) -> list[Reviewed
     refuse_blocked(reviewed)
     with show.live(world, err=how.json) as live:
         reviewed = with_forecasts(reviewed, world, live.report)
+    sums = show.totals(reviewed, world)
     if not how.json:
-        show.put(show.plan(reviewed, show.totals(reviewed, world), world.home, long=how.dry_run), world)
+        show.put(show.plan(reviewed, sums, world.home, long=how.dry_run), world)
     elif how.dry_run:
         show.put_json({"ok": True, "plan": reviewed})
-    refuse_shortage(reviewed, world)
+    refuse_shortage(sums)
     return reviewed
+
+
+def refuse_shortage(sums: Totals) -> None:
+    """Raise MachineBlocks where the plan needs more than is free, by the disk or by a known quota."""
+    for need in sums.needs:
+        if not need.fits:
+            files = "" if need.free_files is None else f" and {need.free_files:,} files"
+            raise MachineBlocks(
+                f"The plan needs {need.bytes / 1e9:.1f} GB and {need.files:,} files at {need.where}; "
+                f"free there are {need.free_bytes / 1e9:.1f} GB{files}.",
+                fix="Choose another place: --prefix /a/larger/file/system/miniconda3, or fewer environments.",
+            )
 
 
 def agree(question: str, how: How, explain: object = None) -> None:
