@@ -19,8 +19,8 @@ def render(job: Job, header: Sequence[str], start: Sequence[str], env: Mapping[s
     """
     body = [
         "umask 077",
-        "unset PYTHONPATH PYTHONHOME PYTHONSTARTUP",
         *modules.lines(job.modules, job.modulepaths),
+        "unset PYTHONPATH PYTHONHOME PYTHONSTARTUP",
         *(f"export {name}={shlex.quote(value)}" for name, value in env.items()),
         f"exec {shlex.join(start)}",
     ]

@@ -8,7 +8,6 @@
 #SBATCH --no-requeue
 # Written by hpc-jupyter-setup. It holds no secret: those are in files beside it, for you alone.
 umask 077
-unset PYTHONPATH PYTHONHOME PYTHONSTARTUP
 if ! type module >/dev/null 2>&1; then
     for init in "${LMOD_PKG:-}/init/bash" "${MODULESHOME:-}/init/bash" /etc/profile.d/lmod.sh \
         /etc/profile.d/modules.sh /usr/share/lmod/lmod/init/bash /usr/share/modules/init/bash; do
@@ -19,4 +18,5 @@ module purge
 module use --append '/opt/my mods'
 module load cuda/12.4 || exit 3
 module load 'it'"'"'s' || exit 3
+unset PYTHONPATH PYTHONHOME PYTHONSTARTUP
 exec /home/alice/.venvs/hjs/bin/python -m setup_wizard.serve /home/alice/.local/state/hpc-jupyter-setup/sessions/calm-otter
