@@ -84,4 +84,5 @@ def prove(world: World, mine: Session, address: Address, report: Report = silent
 def target_of(mine: Session, address: Address) -> Target:
     """What is to be proven of a session that answers."""
     token, sign = session.secret(mine, "token"), session.sign(mine)
-    return Target(url_of(mine, address), token, sign, mine.job.prefix)
+    ticket = session.read(mine.folder, access.Ticket) or access.Ticket()
+    return Target(url_of(mine, address), token, sign, mine.job.prefix, ca=ticket.ca)

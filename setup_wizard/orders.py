@@ -80,7 +80,7 @@ def order(world: World, wish: Wish) -> Order:
 def way_of(site: Site, *, readable: bool = False) -> Way:
     """What a site says of its ways in."""
     nodes: Any = "relay" if site.ssh_to_compute == "no" else "ssh"
-    return Way(domain=site.rps, nodes=nodes, readable=readable)
+    return Way(domain=site.rps, ca=site.rps_ca, nodes=nodes, readable=readable)
 
 
 def remember(world: World, job: Job) -> None:

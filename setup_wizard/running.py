@@ -136,10 +136,8 @@ def _row(world: World, s: Session | Damaged, state: JobState | None) -> Row:
     change = msgspec.structs.replace
     row = change(row, job=s.job_id, site=s.job.site, way=s.job.access)
     if end:
-        _give_back(world, s)
-        return change(
-            row, state="died" if end.how == "died" else "ended", detail=end.problem or end.how, fix=end.fix
-        )
+        row = change(row, detail=end.problem or end.how, fix=end.fix, warning=_give_back(world, s))
+        return change(row, state="died" if end.how == "died" else "ended")
     if isinstance(state, Waiting):
         return change(row, state="waiting", detail=state.reason, fix=state.fix)
     address = session.read(s.folder, Address)
@@ -157,13 +155,22 @@ def _row(world: World, s: Session | Damaged, state: JobState | None) -> Row:
     return change(ready, node=address.host, url=url_of(s, address), **more)
 
 
-def _give_back(world: World, s: Session) -> None:
-    """The way in of an ended session that could not be given back then: try again."""
-    ticket = session.read(s.folder, access.Ticket)
-    with contextlib.suppress(SetupError):
-        if ticket:
+def give_back(world: World) -> None:
+    """Try again what earlier sessions could not give back; from a node, what only that node can."""
+    for s in session.every(world):
+        if isinstance(s, Session) and session.read(s.folder, End):
+            _give_back(world, s)
+
+
+def _give_back(world: World, s: Session) -> str:
+    """Try again to give back the way in of an ended session; what is left of it, "" for nothing."""
+    try:
+        if ticket := session.read(s.folder, access.Ticket):
             access.find(s.job.access).release(world, ticket)
             session.forget_secrets(s.folder)
+    except SetupError as e:
+        return e.problem
+    return ""
 
 
 def bury(world: World, s: Session, gone: Gone, how: Literal["stopped", "died"] = "died") -> End:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard import files, schedulers, session
+from setup_wizard import files, running, schedulers, session
 from setup_wizard.errors import SetupError
 from setup_wizard.jupyter import idle, nook, start, words
 from setup_wizard.jupyter.nook import Nook
@@ -100,6 +100,7 @@ class Serve:
         self._until_the_way_is_open()
         self.way.prove()
         self.way.tell()
+        running.give_back(self.world)
         return self._watch(mine)
 
     # --- start ------------------------------------------------------------------------------------------
@@ -141,7 +142,8 @@ class Serve:
         deadline, pause = self.world.now() + OPEN, LOOK
         while (state := self.way.look()) != "live":
             if self.world.now() > deadline:
-                problem = f"The way in ({self.job.access}) did not lead to Jupyter within {OPEN:.0f} s."
+                problem = f"The way in ({self.job.access}) did not lead to Jupyter within {OPEN:.0f} s. "
+                problem = f"{problem}{self.way.trouble}".rstrip()
                 fix = "Launch again, or through another way in: hpc-jupyter-setup launch --access tunnel"
                 raise _Over(End(self.world.now(), "died", problem, fix))
             self._say(f"the way in is {state}")

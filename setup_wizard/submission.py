@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 
@@ -63,8 +64,9 @@ def submit(world: World, job: Job, way_of_site: access.Way) -> Session:
         argv = prepare(world, mine, scheduler)
         job_id = scheduler.job_id(_run(world, mine, argv))
     except SetupError:
-        session.remove(mine)
-        way.release(world, ticket)
+        with contextlib.suppress(SetupError):  # else the next look at the sessions gives it back
+            way.release(world, ticket)
+            session.remove(mine)
         raise
     mine = msgspec.structs.replace(mine, job_id=job_id)
     session.save(mine)

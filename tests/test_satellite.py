@@ -7,12 +7,15 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from setup_wizard import access, session
+from setup_wizard import access, running, session
 from setup_wizard.access import Spot, Ticket, Way
 from setup_wizard.access.control import Control
 from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble
+from setup_wizard.session import End, Job, Session
+from setup_wizard.way_in import WayIn
 from setup_wizard.world import World
 from tests.rps_stand_in import DOMAIN, Elsewhere, Name, Proxy, lead_here
 from tests.web_server import WebServer
@@ -57,6 +60,21 @@ def jupyter(proxy: Proxy) -> Iterator[WebServer]:
         web.serve("/api", json.dumps({"version": "2.21.0"}).encode())
         web.serve(f"/{SIGN[0]}", SIGN[1].encode())
         yield web
+
+
+@pytest.fixture
+def mine(world: World, ticket: Ticket) -> Session:
+    """A session with the ticket."""
+    job = Job(world.home, world.home, access="rps")
+    made = session.reserve(world, job, session.this_process(world))
+    session.write(made.folder, ticket)
+    return made
+
+
+@pytest.fixture
+def way(node: Elsewhere, mine: Session) -> WayIn:
+    """The session's way in, as its job sees it."""
+    return WayIn(node, mine, lambda said: None)
 
 
 def control(proxy: Proxy, world: World) -> Control:
@@ -148,14 +166,29 @@ def test_a_proxy_that_stays_down_ends_the_launch(proxy: Proxy, login: Elsewhere)
 
 def test_without_a_spare_there_is_still_a_session(proxy: Proxy, login: Elsewhere) -> None:
     """A second name that cannot be had is no reason to refuse a launch."""
-    proxy.faults["getlink"] = [answer("Your token is \nquiet-otter-z\n"), DOWN, DOWN, DOWN]
+    proxy.faults["getlink"] = [answer("Your token is \nquiet-otter-z\n"), DOWN]
     assert rps.reserve(login, Way(domain=DOMAIN, ca=proxy.ca)).spares == ()
 
 
 def test_its_certificate_is_looked_at(proxy: Proxy, login: Elsewhere) -> None:
     """Without the authority's certificate nobody is asked anything."""
-    with pytest.raises(NetworkTrouble, match="certificate is not trusted"):
+    with pytest.raises(NetworkTrouble, match="certificate is not trusted") as e:
         rps.reserve(login, Way(domain=DOMAIN))
+    assert "rps_ca" in e.value.fix
+    assert proxy.asked == []
+
+
+@pytest.mark.parametrize("text", [None, "no certificate at all"])
+def test_an_authority_that_cannot_be_read_is_told(
+    proxy: Proxy, login: Elsewhere, tmp_path: Path, text: str | None
+) -> None:
+    """A file of the site's that is missing, or holds something else: named, and nobody else is trusted."""
+    path = tmp_path / "our.pem"
+    if text:
+        path.write_text(text)
+    with pytest.raises(BadInput, match=str(path)) as e:
+        rps.reserve(login, Way(domain=DOMAIN, ca=str(path)))
+    assert f"head -1 {path}" in e.value.fix
     assert proxy.asked == []
 
 
@@ -176,23 +209,31 @@ def test_the_node_is_mapped_from_its_own_address(proxy: Proxy, ticket: Ticket, n
     assert proxy.names[ticket.name].target == (NODE, 48123)
 
 
-def test_a_lost_answer_to_redeem_is_cleared_up(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
-    """Done but not heard: the second try is refused, and the state shows that it was us."""
-    proxy.faults["redeemtoken"] = [LOST]
-    assert rps.redeem(node, ticket, spot()).name == ticket.name
+@pytest.mark.parametrize("fault", [LOST, DOWN])
+def test_a_redeem_that_was_not_heard_is_tried_again(
+    proxy: Proxy, ticket: Ticket, node: Elsewhere, way: WayIn, fault: Callable[[Proxy, str], str]
+) -> None:
+    """Done or not: the next look asks again, and where that is refused, the state shows that it was us."""
+    proxy.faults["redeemtoken"] = [fault]
+    way.open(NODE, 8888)
+    assert session.read(way.session.folder, Ticket) == msgspec.structs.replace(ticket, unheard=True)
+    assert way.trouble
+    assert (way.look(), way.ticket.name, way.trouble) == ("pending", ticket.name, "")
     assert proxy.names[ticket.name].target == (NODE, 8888)
 
 
-def test_a_redeem_that_did_not_arrive_is_tried_again(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
-    """Neither done nor heard: it is done by the second try."""
-    proxy.faults["redeemtoken"] = [DOWN]
-    assert rps.redeem(node, ticket, spot()).name == ticket.name
-    assert proxy.calls("redeemtoken") == 2
+def test_a_proxy_that_is_down_for_a_while_is_waited_for(proxy: Proxy, way: WayIn) -> None:
+    """As long as it does not answer to redeem, the way is «unknown» and nothing ends; then it goes on."""
+    proxy.faults["redeemtoken"] = [DOWN] * 5
+    way.open(NODE, 8888)
+    assert [way.look() for _ in range(4)] == ["unknown"] * 4
+    assert "answered 503 to redeemtoken" in way.trouble
+    assert way.look() == "pending"
 
 
 def test_a_stolen_name_is_given_up(proxy: Proxy, ticket: Ticket, node: Elsewhere, world: World) -> None:
     """Somebody redeemed our name first: we go on under the spare one, and never under the stolen."""
-    assert control(proxy, Elsewhere(world, OTHER)).redeem(ticket.name, 6666)
+    assert control(proxy, Elsewhere(world, OTHER)).redeem(ticket.name, 6666, doubt=False)
     now = rps.redeem(node, ticket, spot())
     assert (now.name, now.spares) == (ticket.spares[0], ())
     assert proxy.names[now.name].target == (NODE, 8888)
@@ -209,8 +250,9 @@ def test_when_all_names_are_stolen_it_is_said(proxy: Proxy, ticket: Ticket, node
 
 def test_a_refused_node_is_not_tried_again(proxy: Proxy, ticket: Ticket, world: World) -> None:
     """A node that the proxy does not serve is told so once."""
-    with pytest.raises(MachineBlocks, match="not in range"):
+    with pytest.raises(MachineBlocks, match=f"{world.hostname} is none") as e:
         rps.redeem(Elsewhere(world, OUTSIDE), ticket, spot())
+    assert "onto its nodes" in e.value.fix
     assert proxy.calls("redeemtoken") == 1
 
 
@@ -303,6 +345,29 @@ def test_what_only_the_node_can_give_back_is_said(
         rps.release(login, ticket)
     assert list(proxy.names) == [ticket.name]
     assert ticket.name not in e.value.problem + e.value.fix
+
+
+def test_what_is_left_is_told_and_given_back_from_its_node(
+    proxy: Proxy, ticket: Ticket, node: Elsewhere, login: Elsewhere, mine: Session
+) -> None:
+    """The list of sessions says what is left of one, and how long; the next session on that node mends it."""
+    session.write(mine.folder, rps.redeem(node, ticket, spot()))
+    session.write(mine.folder, End(node.now(), "died"))
+    (row,) = running.sessions(login)
+    assert "49 hours" in row.warning
+    running.give_back(node)
+    assert proxy.names == {}
+    (row,) = running.sessions(login)
+    assert row.warning == ""
+    assert not (mine.folder / "ticket.json").exists()
+
+
+def test_a_proxy_that_is_away_does_not_hold_the_end_up(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+    """Three tries for one name; where it is not heard, the others wait for the next look."""
+    proxy.faults["destroytoken"] = [DOWN] * 9
+    with pytest.raises(MachineBlocks, match="503"):
+        rps.release(node, ticket)
+    assert proxy.calls("destroytoken") == 3
 
 
 # --- secrets ---------------------------------------------------------------------------------------------

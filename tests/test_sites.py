@@ -404,6 +404,8 @@ def test_a_changed_file_is_read_again(host: MakeHost) -> None:
         ("account: yes please", "4:10", "cannot be «yes please»", "optional, required, unknown"),
         ("access: [rsp]", "4:10", "cannot be «rsp». Did you mean rps?", "direct, rps, tunnel"),
         ("access: [rps]", "4:9", "«rps» has no domain", "rps: DOMAIN"),
+        ("rps_ca: /etc/our.pem", "4:9", "«rps» has no domain", "rps: DOMAIN"),
+        ("rps: x.example.org\nrps_ca: our.pem", "5:9", "is not a full path", "/etc/ssl/certs"),
         ("rps: https://x.example.org/", "4:6", "is not a domain", "without https://"),
         ("login_hosts: ['login[0-9']", "4:15", "is not a regular expression", "single quotes"),
         ("markers: {hosts: ['*.example.org']}", "4:19", "is not a regular expression", "whole host name"),

@@ -41,13 +41,15 @@ class Ticket(msgspec.Struct, frozen=True):
     """The right to a way in, and all that is needed to use it and to give it back.
 
     `name` is what the proxy knows it by ("" for none), and a secret; so are the `spares`, which take over
-    when somebody destroys the mapping of the first. `login` and `user` are those of the launch, `relay` the
+    when somebody destroys the mapping of the first. `unheard` tells that the name may have been redeemed:
+    the answer was lost. `login` and `user` are those of the launch, `relay` the
     command there that carries a tunnel through the job, and `sockets` the folder in which it listens.
     """
 
     name: str = ""
     domain: str = ""
     spares: tuple[str, ...] = ()
+    unheard: bool = False
     ca: str = ""
     login: str = ""
     user: str = ""
@@ -102,7 +104,10 @@ class Access(Protocol):
         """When the job has an id. Nobody depends on it, so it raises nothing."""
 
     def redeem(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
-        """In the job, once its port is held: the ticket as it is then, perhaps under a spare name."""
+        """In the job, once its port is held: the ticket as it is then, perhaps under a spare name.
+
+        After NetworkTrouble it may be tried again, with a ticket that is `unheard`.
+        """
 
     def state(self, world: World, ticket: Ticket, sign: tuple[str, str]) -> State:
         """One look, in the job: whether the way leads to the Jupyter that shows `sign`.

@@ -21,7 +21,12 @@ from setup_wizard.world import Ask, World
 TRIES = 3
 PAUSE = (0.2, 1.0)  # seconds between two tries, by chance: many jobs may start at once
 TIMEOUT = 10.0
-BRIEF = 5.0  # seconds, where a job that ends has little time left
+BRIEF = 5.0  # seconds, where nobody depends on the answer, or a job that ends has little time left
+OTHER_WAY = "choose another way in: --access tunnel"
+OWN_CERTIFICATE = (
+    "If the centre signs it itself, its site file tells where the authority's certificate is "
+    f"(`rps_ca: /path/to/ca.pem`); ask the centre for it, or {OTHER_WAY}"
+)
 
 NAME = re.compile(r"\AYour token is \s*\n([a-z0-9]+(?:-[a-z0-9]+){2})\n?\Z")
 STATES = ("", "PE", "Q", "R", "M", "PR", "D", "U")
@@ -43,7 +48,7 @@ class Control:
         if not HOST.fullmatch(self.domain):
             raise BadInput(
                 f"«{self.domain}» is not the domain of a proxy for Jupyter.",
-                fix="Choose another way in: --access tunnel",
+                fix=OTHER_WAY.capitalize(),
             )
 
     @property
@@ -51,7 +56,7 @@ class Control:
         """Its address, without a slash at the end."""
         return f"https://manage.{self.domain}"
 
-    def take(self) -> str:
+    def take(self, tries: int = TRIES) -> str:
         """A new name. An answer that was lost costs a name that nobody uses, so it may be asked again."""
 
         def once() -> str:
@@ -60,33 +65,25 @@ class Control:
                 return found[1]
             raise self._refused("gave no name", said)
 
-        return self._again(once)
+        return self._again(once, tries)
 
-    def redeem(self, name: str, port: int) -> bool:
+    def redeem(self, name: str, port: int, doubt: bool) -> bool:
         """Map the name to this node and port; False when the name was taken or destroyed by another.
 
-        A name can be redeemed once. When the answer is lost, the state tells whether it was done.
+        A name can be redeemed once. After NetworkTrouble, which leaves it open whether it was done, ask
+        again with `doubt`: then the state decides.
         """
-        doubt = False
-        trouble: NetworkTrouble | None = None
-        for attempt in range(TRIES):
-            self._pause(attempt)
-            try:
-                said = self._ask("redeemtoken", token=name, port=str(port))
-                if said.startswith("Success!"):
-                    return True
-                if "Unknown nonce" in said:
-                    return doubt and self.state(name) in MAPPED
-                raise self._refused("did not take this node", said)
-            except NetworkTrouble as e:
-                doubt, trouble = True, e
-        assert trouble
-        raise trouble
+        said = self._ask("redeemtoken", token=name, port=str(port))
+        if said.startswith("Success!"):
+            return True
+        if "Unknown nonce" in said:
+            return doubt and self.state(name) in MAPPED
+        raise self._refused("did not take this node", said)
 
     def link(self, name: str, job_id: str) -> None:
         """Tell which job the name belongs to. Only the waiting page depends on it."""
         if JOB.fullmatch(job_id):
-            said = self._ask("linktoken", token=name, jobid=job_id)
+            said = self._ask("linktoken", timeout=BRIEF, token=name, jobid=job_id)
             if not said.startswith("Success!") and "already linked" not in said:
                 raise self._refused("did not take the job's id", said)
 
@@ -106,19 +103,23 @@ class Control:
                 return
             raise self._refused("did not take a name back", said)
 
-        self._again(once)
+        self._again(once, TRIES)
 
     def _ask(self, call: str, timeout: float = TIMEOUT, **fields: str) -> str:
         """What it says under 200; anything else leaves open what was done, and is NetworkTrouble."""
         query = f"?{urlencode(fields)}" if fields else ""
-        source = self.world.our_address(self.url)
-        reply = self.world.call(
-            Ask(f"{self.url}/{call}.cgi{query}", timeout=timeout, source=source, ca=self.ca)
-        )
+        try:
+            source = self.world.our_address(self.url)
+            reply = self.world.call(
+                Ask(f"{self.url}/{call}.cgi{query}", timeout=timeout, source=source, ca=self.ca)
+            )
+        except NetworkTrouble as e:
+            fix = OWN_CERTIFICATE if "certificate" in e.problem else f"Try again in a while, or {OTHER_WAY}"
+            raise NetworkTrouble(f"The proxy for Jupyter is out of reach: {e.problem}", fix=fix) from e
         if reply.status != 200:
             raise NetworkTrouble(
                 f"The proxy at {self.domain} answered {reply.status} to {call}.",
-                fix="Try again in a while, or choose another way in: --access tunnel",
+                fix=f"Try again in a while, or {OTHER_WAY}",
             )
         return reply.text
 
@@ -126,23 +127,20 @@ class Control:
         line = (said.strip().splitlines() or ["nothing"])[0][:200]
         if "not in range" in line:
             return MachineBlocks(
-                f"The proxy at {self.domain} serves only machines of its cluster, and this is none: «{line}»",
-                fix="Launch from the cluster's login node, or choose another way in: --access tunnel",
+                f"The proxy at {self.domain} serves only machines of its cluster, and "
+                f"{self.world.hostname} is none: «{line}»",
+                fix=f"Launch from the cluster's login node, and onto its nodes; or {OTHER_WAY}",
             )
         return MachineBlocks(
             f"The proxy at {self.domain} {what}: «{line}»",
-            fix="Launch again, or choose another way in: --access tunnel",
+            fix=f"Launch again, or {OTHER_WAY}",
         )
 
-    def _again(self, once: Callable[[], T]) -> T:
+    def _again(self, once: Callable[[], T], tries: int) -> T:
         """What can be asked for twice without harm."""
-        for attempt in range(TRIES - 1):
+        for attempt in range(1, tries):
             try:
                 return once()
             except NetworkTrouble:
-                self._pause(attempt + 1)
+                self.world.sleep(random.uniform(*PAUSE) * attempt)
         return once()
-
-    def _pause(self, attempt: int) -> None:
-        if attempt:
-            self.world.sleep(random.uniform(*PAUSE) * attempt)

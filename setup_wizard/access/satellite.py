@@ -14,7 +14,7 @@ import msgspec
 
 from setup_wizard.access import Route, Spot, State, Ticket, Way
 from setup_wizard.access.control import Control
-from setup_wizard.errors import MachineBlocks, SetupError
+from setup_wizard.errors import MachineBlocks, NetworkTrouble, SetupError
 from setup_wizard.world import Ask, World
 
 LOOK = 10.0  # seconds for an answer through the public address
@@ -32,7 +32,7 @@ class Satellite:
         control = Control(world, way.domain, way.ca)
         ticket = Ticket(control.take(), way.domain, ca=way.ca)
         with contextlib.suppress(SetupError):  # a session without a spare is a session
-            ticket = msgspec.structs.replace(ticket, spares=(control.take(),))
+            ticket = msgspec.structs.replace(ticket, spares=(control.take(tries=1),))
         return ticket
 
     def attach(self, world: World, ticket: Ticket, job_id: str) -> None:
@@ -41,7 +41,7 @@ class Satellite:
 
     def redeem(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
         control = _control(world, ticket)
-        while not control.redeem(ticket.name, spot.port):
+        while not control.redeem(ticket.name, spot.port, ticket.unheard):
             ticket = _next(ticket)
         return ticket
 
@@ -71,6 +71,8 @@ class Satellite:
                 _control(world, ticket).destroy(name)
             except SetupError as e:
                 trouble = e
+            if isinstance(trouble, NetworkTrouble):
+                break  # the other names would not be heard either
         if trouble:
             raise MachineBlocks(
                 f"{trouble.problem} Until it is told, the address of this session may lead to whatever "
@@ -92,7 +94,7 @@ def _next(ticket: Ticket) -> Ticket:
             fix="Launch again, and tell your centre; or choose another way in: --access tunnel",
         )
     first, *rest = ticket.spares
-    return msgspec.structs.replace(ticket, name=first, spares=tuple(rest))
+    return msgspec.structs.replace(ticket, name=first, spares=tuple(rest), unheard=False)
 
 
 def _look(world: World, ticket: Ticket, sign: tuple[str, str]) -> State:

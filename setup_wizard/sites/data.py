@@ -69,6 +69,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     memory_option: bool = True  # whether a job may ask for memory
     access: tuple[AccessName, ...] = ("tunnel",)  # ways in, the best first
     rps: str = ""  # the domain of its Reverse Proxy Service
+    rps_ca: str = ""  # the file of the authority that signs for it; "" for the usual ones
     node_suffix: str = ""  # what makes a compute node's name a full one
     ssh_to_compute: YesNo = "unknown"
     scratch: tuple[str, ...] = ()  # with $USER, $SCRATCH, … as the shell of the site knows them

@@ -93,18 +93,28 @@ def read(path: Path) -> Site:
     _check_name(loaded, path)
     _check_patterns(loaded)
     _check_partitions(loaded)
+    _check_proxy(loaded)
+    return loaded.value
+
+
+def _check_proxy(loaded: Loaded[Site]) -> None:
     site = loaded.value
-    if "rps" in site.access and not site.rps:
-        raise BadInput(
-            f"{loaded.at('access')}: «rps» is a way in here, and the key «rps» has no domain.",
-            fix="Add a line «rps: DOMAIN», or take rps out of the list.",
-        )
+    for key, named in (("access", "rps" in site.access), ("rps_ca", site.rps_ca)):
+        if named and not site.rps:
+            raise BadInput(
+                f"{loaded.at(key)}: a proxy (rps) is meant here, and the key «rps» has no domain.",
+                fix="Add a line «rps: DOMAIN», or take this one out.",
+            )
     if site.rps and not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", site.rps):
         raise BadInput(
             f"{loaded.at('rps')}: «{site.rps}» is not a domain.",
             fix="Write a domain alone, without https:// and without a path.",
         )
-    return site
+    if site.rps_ca and not Path(site.rps_ca).is_absolute():
+        raise BadInput(
+            f"{loaded.at('rps_ca')}: «{site.rps_ca}» is not a full path.",
+            fix="Write where the file is on login and compute nodes alike: /etc/ssl/certs/our-ca.pem",
+        )
 
 
 def _check_name(loaded: Loaded[Site], path: Path) -> None:

@@ -77,7 +77,7 @@ def _trusted(ca: str) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca or None)
     except OSError as e:
-        raise words.bad_certificates(ca, e) from e
+        raise words.bad_authority(ca, e) from e
 
 
 def our_address(url: str) -> str:

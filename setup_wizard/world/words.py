@@ -113,6 +113,14 @@ def bad_certificates(path: str, e: OSError) -> BadInput:
     )
 
 
+def bad_authority(path: str, e: OSError) -> BadInput:
+    """The certificate of an authority to trust cannot be read."""
+    return BadInput(
+        f"The certificates to trust in «{path}» cannot be read: {e.strerror or e}.",
+        fix=f"See whether it is there for you, and begins as a certificate (PEM) does: head -1 {path}",
+    )
+
+
 def cannot_save(path: Path, e: OSError) -> MachineBlocks:
     """The disk did not take a download."""
     problem = f"{path} could not be written: {e.strerror or e}."
