@@ -36,8 +36,8 @@ HELP = {
 PASSES_ON = {"connect": {"ignore_unknown_options": True}}
 
 
-def load(name: str) -> Any:
-    """The function of a command, or the typer app of a group of commands."""
+def load(name: str, words: Sequence[str] = ()) -> Any:
+    """The function of a command, or the typer app of a group of commands, for a line of these words."""
     found: Any
     match name:
         case "setup":
@@ -49,7 +49,9 @@ def load(name: str) -> Any:
         case "doctor":
             from setup_wizard.cli.doctor import doctor as found
         case "env":
-            from setup_wizard.cli.env import app as found
+            from setup_wizard.cli.env import build as env
+
+            found = env(words)
         case "launch":
             from setup_wizard.cli.launch import launch as found
         case "sessions":
@@ -89,7 +91,7 @@ def build(words: Sequence[str]) -> typer.Typer:
     if everything:
         get_completion_inspect_parameters()  # makes the shells known to typer, which has no other door for it
     for name, text in HELP.items():
-        found = load(name) if everything or name in words else _line
+        found = load(name, words) if everything or name in words else _line
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name, short_help=text)
         else:

@@ -1,0 +1,38 @@
+"""`env`: conda environments with their kernels. A file for what belongs together, a function a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+import typer
+
+# name: (module here, function, its line in the help)
+COMMANDS = {
+    "create": ("create", "create", "Create an environment and its kernel."),
+}
+HELP = "Conda environments, each with its kernel."
+
+
+def env() -> None:
+    """Conda environments, each with its kernel."""
+
+
+def build(words: Sequence[str]) -> typer.Typer:
+    """The group for a command line of these words; what is not called is a line of the help, no more."""
+    app = typer.Typer(help=HELP, rich_markup_mode=None, no_args_is_help=True)
+    app.callback()(env)
+    for name, (_, _, text) in COMMANDS.items():
+        app.command(name, short_help=text)(load(name) if name in words or not words else _line)
+    return app
+
+
+def load(name: str) -> Callable[..., int]:
+    """The function of a command."""
+    module, function, _ = COMMANDS[name]
+    found: Callable[..., int] = getattr(import_module(f"{__name__}.{module}"), function)
+    return found
+
+
+def _line() -> None:
+    """A line of the help."""

@@ -1,0 +1,78 @@
+"""`env create`: an environment and its kernel, from a YAML file or the name of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from setup_wizard.cli.options import DryRun, Json, Mirror, Yes
+
+if TYPE_CHECKING:
+    from setup_wizard.answers import Answers
+    from setup_wizard.cli.work import How
+    from setup_wizard.world import World
+
+
+def create(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE|NAME", help="A YAML file, or the name of one in envs/.")
+    ],
+    name: Annotated[str | None, typer.Option("--name", "-n", help="Its name; else that in the file.")] = None,
+    prefix: Annotated[Path | None, typer.Option("--prefix", "-p", help="Where it goes.")] = None,
+    channels: Annotated[str | None, typer.Option(metavar="conda-forge|anaconda")] = None,
+    mirror: Mirror = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> int:
+    """Create an environment and its kernel; again: nothing to do, or what the changed file asks for."""
+    from setup_wizard.answers import Answers, normal_mirror
+    from setup_wizard.cli.setup import checked_channels
+    from setup_wizard.cli.work import How
+    from setup_wizard.ui import show
+    from setup_wizard.world import World
+
+    world = World.here()
+    given = Answers(
+        channels=checked_channels(channels), mirror=normal_mirror(mirror, Path.cwd()) if mirror else None
+    )
+    place, changed = made(world, source, given, How(yes=yes, dry_run=dry_run, json=json), (name, prefix))
+    if changed is None:
+        return 0
+    if json:
+        show.put_json({"ok": True, "name": name or place.name, "prefix": place, "changed": changed})
+    else:
+        show.put(show.environment_ready(name or place.name, changed), world)
+    return 0
+
+
+def made(
+    world: World,
+    source: str,
+    given: Answers,
+    how: How,
+    where: tuple[str | None, Path | None] = (None, None),
+) -> tuple[Path, list[str] | None]:
+    """The prefix of the environment that a file or name describes, and what was changed for it.
+
+    None where it was only shown. `where` is its name and its prefix, None for those that go without saying.
+    """
+    from setup_wizard import environments
+    from setup_wizard.answers import fold, recall
+    from setup_wizard.apply import review
+    from setup_wizard.choices import environment
+    from setup_wizard.cli.work import review_and_apply
+    from setup_wizard.conda.spec import check_name
+    from setup_wizard.journal import Journal
+    from setup_wizard.plan import environment_plan
+
+    journal, (name, prefix) = Journal(world), where
+    answers = fold(given, recall(world))
+    named, spec = environment(source, answers)
+    named = check_name(name, "--name") if name else prefix.name if prefix else named
+    place = prefix.expanduser().absolute() if prefix else environments.folder(journal.receipt, world) / named
+    plan = environment_plan(named, spec, place)
+    outcomes = review_and_apply(plan, review(plan, world), journal, answers, how)
+    return place, None if outcomes is None else [o.step.title for o in outcomes if o.state == "made"]
