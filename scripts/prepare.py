@@ -36,6 +36,7 @@ PACKAGE_OF = {  # the Debian package of a program
     "openssl": "openssl",
     "curl": "curl",
     "modulecmd": "environment-modules",
+    "bwrap": "bubblewrap",
 }
 POLICY = Path("/usr/sbin/policy-rc.d")  # asked by packages whether they may start their services
 MACHINE_BLOCKS = 3  # the exit code, as in docs/reference/exit-codes.md

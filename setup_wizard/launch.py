@@ -60,7 +60,7 @@ def launch(world: World, job: Job, report: Report = silent, *, way: Way | None =
 
 def submit(world: World, job: Job, way: Way | None = None) -> Session:
     """A session whose job the scheduler has taken; BadInput for what cannot be started."""
-    submission.check(world, job)
+    job = submission.check(world, job)
     forget_old(world)
     return submission.submit(world, job, way or access.Way())
 

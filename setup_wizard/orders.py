@@ -10,7 +10,9 @@ import msgspec
 
 from setup_wizard import discovery, files, sites
 from setup_wizard.access import Way
+from setup_wizard.container import Container
 from setup_wizard.errors import BadInput, MachineBlocks
+from setup_wizard.jupyter.start import PAGES
 from setup_wizard.schedulers import Resources
 from setup_wizard.session import Job
 from setup_wizard.sites import Site
@@ -38,6 +40,8 @@ class Wish(msgspec.Struct, frozen=True):
     resources: Resources = Resources()
     modules: tuple[str, ...] = ()
     modulepaths: tuple[str, ...] = ()
+    container: Container | None = None
+    scratch: str = ""
     here: bool = False
     interactive: bool = False
     readable: bool = False
@@ -53,8 +57,8 @@ class Order(msgspec.Struct, frozen=True):
 
 def order(world: World, wish: Wish) -> Order:
     """The whole job. BadInput for what cannot be had, MachineBlocks where Jupyter may not run."""
-    if wish.interface not in ("lab", "notebook"):
-        raise BadInput(f"There is no interface «{wish.interface}».", fix="--interface lab, or notebook")
+    if wish.interface not in PAGES:
+        raise BadInput(f"There is no interface «{wish.interface}».", fix=f"--interface {' | '.join(PAGES)}")
     site = _site(world, wish)
     scheduler = _scheduler(world, wish, site)
     resources = wish.resources
@@ -73,6 +77,8 @@ def order(world: World, wish: Wish) -> Order:
         resources=resources,
         modules=wish.modules,
         modulepaths=wish.modulepaths,
+        container=wish.container,
+        scratch=wish.scratch,
     )
     return Order(job, way_of(site, readable=wish.readable), site)
 

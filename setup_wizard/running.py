@@ -132,7 +132,7 @@ def _row(world: World, s: Session | Damaged, state: JobState | None) -> Row:
     end = session.read(s.folder, End)
     if not end and isinstance(state, Gone):
         end = bury(world, s, state)
-    row = Row(s.id, "unknown", s.folder, str(s.job.prefix), s.job.interface, s.created)
+    row = Row(s.id, "unknown", s.folder, s.job.environment, s.job.interface, s.created)
     change = msgspec.structs.replace
     row = change(row, job=s.job_id, site=s.job.site, way=s.job.access)
     if end:

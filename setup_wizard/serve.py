@@ -25,7 +25,7 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard import files, running, schedulers, session
+from setup_wizard import container, files, running, schedulers, session
 from setup_wizard.errors import SetupError
 from setup_wizard.jupyter import idle, nook, start, words
 from setup_wizard.jupyter.nook import Nook
@@ -88,6 +88,8 @@ class Serve:
 
     def _live(self) -> End:
         """Hold the port, start, open the way in meanwhile, answer, watch."""
+        if self.job.scratch:
+            self.world.env["TMPDIR"] = str(nook.scratch(self.world, self.job.scratch))
         mine = nook.make(self.world)
         self.place = Place(session.this_process(self.world), mine.path, start.touched(self.world))
         session.write(self.session.folder, self.place)
@@ -95,7 +97,7 @@ class Serve:
         self.held, port = _hold(here)
         self.jupyter = self._start(mine, here, port)
         self.way.open(here, port)
-        self._until_it_answers(mine, self.jupyter.pid)
+        self._until_it_answers(mine)
         start.keep_profile(self.world, mine)
         self._until_the_way_is_open()
         self.way.prove()
@@ -112,7 +114,7 @@ class Serve:
         session.write_secret(mine.settings, start.settings(wanted, mine))
         place, content = session.sign(self.session)
         session.write_secret(mine.path / place, content)
-        argv = start.command(prefix, self.job.interface, mine)
+        argv, env = self._command(mine)
         self._say(f"starts {' '.join(argv)}")
         with (folder / "jupyter.log").open("ab") as log:
             return subprocess.Popen(
@@ -120,18 +122,27 @@ class Serve:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=start.environment(self.world, prefix, mine),
+                env=env,
                 cwd=mine.path,  # not the user's folder: a random.py in there is not Python's
                 start_new_session=True,
                 preexec_fn=_ends_with_us(),
             )
 
-    def _until_it_answers(self, mine: Nook, pid: int) -> None:
+    def _command(self, mine: Nook) -> tuple[list[str], dict[str, str]]:
+        """What starts Jupyter, and its environment: on this node, or in an image that sees our folders."""
+        job, world = self.job, self.world
+        argv = start.command(job.prefix, job.interface, mine)
+        if not job.container:
+            return argv, start.environment(world, job.prefix, mine)
+        seen = [self.session.folder, job.folder, *([Path(world.env["TMPDIR"])] if job.scratch else [])]
+        return container.inside(world, job.container, mine, seen, argv)
+
+    def _until_it_answers(self, mine: Nook) -> None:
         """Wait until what answers at our port shows our sign."""
         sign, port = session.sign(self.session), self.way.spot.port
         deadline = self.world.now() + START
         while self.world.now() < deadline:
-            if start.port(mine, pid) == port and start.shows(self.world, self.way.base, sign):
+            if start.port(mine) == port and start.shows(self.world, self.way.base, sign):
                 return
             self._wait(LOOK)
         problem = f"Jupyter gave no answer within {START:.0f} s."
@@ -197,7 +208,9 @@ class Serve:
         if code == 0 and session.read(self.session.folder, Address):
             return End(self.world.now(), "left")  # ended from the browser: File, Shut Down
         log = files.read_text(self.session.folder / "jupyter.log")
-        return End(self.world.now(), "died", *words.death(log, code, self.job.prefix, self.job.interface))
+        image = self.job.container.image if self.job.container else ""
+        why = words.death(log, code, self.job.prefix, self.job.interface, image)
+        return End(self.world.now(), "died", *why)
 
     # --- the end ----------------------------------------------------------------------------------------
 

@@ -26,27 +26,17 @@ import msgspec
 
 from setup_wizard import files
 from setup_wizard.access import Ticket
+from setup_wizard.container import Container
 from setup_wizard.errors import BadInput, MachineBlocks, SetupError
 from setup_wizard.hints import did_you_mean
+from setup_wizard.nicknames import nickname
 from setup_wizard.schedulers import Resources
 from setup_wizard.world import World, make_private
 
 TICKET = "ticket.json"  # kept beyond the end only when the way in could not be given back
 SECRETS = ("token", "cookie", "identity", TICKET)
 UNBORN = ".new-"
-Interface = Literal["lab", "notebook"]
-
-# Short words that cannot be misheard; 40 x 40 names are enough for the sessions of one account.
-CALM = """
-able bold brave bright brisk calm clear cool deep eager early fair fast fine fond free fresh gentle
-glad golden grand green happy keen kind light lively lucky mellow merry neat noble proud quick quiet rapid
-ready silver steady warm
-"""
-OTTER = """
-badger beaver bison camel cobra condor coyote crane dolphin eagle falcon ferret finch gecko heron
-ibis iguana jaguar koala lark lemur lizard lynx magpie marten moose osprey otter owl panda pelican puffin
-raven robin salmon sparrow swan tiger toucan walrus
-"""
+Interface = Literal["lab", "notebook", "voila"]
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -60,7 +50,8 @@ class Process(msgspec.Struct, frozen=True):
 class Job(msgspec.Struct, frozen=True):
     """What to start: Jupyter of the environment at `prefix`, in `folder`, and through what.
 
-    `modules` are environment modules to load before, found also below `modulepaths`.
+    `modules` are environment modules to load before, found also below `modulepaths`. With a container, the
+    prefix is one inside. `scratch` is a folder for what is temporary; variables in it are the job's.
     """
 
     prefix: Path
@@ -73,6 +64,13 @@ class Job(msgspec.Struct, frozen=True):
     resources: Resources = Resources()
     modules: tuple[str, ...] = ()
     modulepaths: tuple[str, ...] = ()
+    container: Container | None = None
+    scratch: str = ""
+
+    @property
+    def environment(self) -> str:
+        """What has the Jupyter: an image, or the environment at a prefix."""
+        return self.container.image if self.container else str(self.prefix)
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -274,7 +272,7 @@ def forget_secrets(folder: Path, *, but: str = "") -> None:
 def _named(crib: Path) -> Path:
     """The finished folder under a name of its own: who lists the sessions sees it whole or not at all."""
     while True:
-        folder = crib.with_name(f"{secrets.choice(CALM.split())}-{secrets.choice(OTTER.split())}")
+        folder = crib.with_name(nickname())
         if not folder.exists():
             return crib.rename(folder)
 

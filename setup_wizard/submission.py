@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
-from setup_wizard import access, modules, schedulers, script, session
+from setup_wizard import access, container, modules, schedulers, script, session
 from setup_wizard.errors import BadInput, SetupError
+from setup_wizard.jupyter import records
 from setup_wizard.schedulers import LOG, SCRIPT, Scheduler
 from setup_wizard.session import Job, Session
 from setup_wizard.world import Output, World
@@ -17,24 +20,53 @@ from setup_wizard.world import Output, World
 PATIENCE = 120.0  # seconds for a busy scheduler to take a job
 
 
-def check(world: World, job: Job) -> None:
-    """BadInput for what cannot be started, before anything is made or handed over."""
-    python = job.prefix / "bin/python"
-    if not os.access(python, os.X_OK):
-        raise BadInput(
-            f"{job.prefix} is not an environment with a Python: {python} is missing.",
-            fix="See which there are: hpc-jupyter-setup status",
-        )
-    if not job.folder.is_dir():
-        raise BadInput(f"{job.folder} is not a folder.", fix=f"mkdir -p {job.folder}")
-    if job.idle_minutes < 0:
+def check(world: World, job: Job) -> Job:
+    """The job, with what was found out about its image; BadInput for what cannot be started.
+
+    Nothing is made or handed over. An environment is judged by its records; an image is asked.
+    """
+    if not job.container:
+        _environment(job)
+    _folders(job)
+    if not job.idle_minutes >= 0:
         raise BadInput("The time without work cannot be negative.", fix="--idle 60; 0 means for ever")
     wanted = job.resources
     if min(wanted.nodes, wanted.cpus, wanted.gpus, wanted.time_limit) < 0:
         raise BadInput("A negative number cannot be asked for.", fix="Leave it out for the usual one.")
     schedulers.find(job.scheduler).header(wanted, world.home)
     access.find(job.access)
-    modules.check(world, job.modules, job.modulepaths, environment(world, job))
+    env = environment(world, job)
+    modules.check(world, job.modules, job.modulepaths, env)
+    if not job.container:
+        return job
+    before = modules.lines(job.modules, job.modulepaths)
+    prefix = container.look(world, job.container, job.interface, before, env)
+    return msgspec.structs.replace(job, prefix=prefix)
+
+
+def _environment(job: Job) -> None:
+    python = job.prefix / "bin/python"
+    if not os.access(python, os.X_OK):
+        raise BadInput(
+            f"{job.prefix} is not an environment with a Python: {python} is missing.",
+            fix="See which there are: hpc-jupyter-setup status",
+        )
+    records.check(job.prefix, job.interface)
+
+
+def _folders(job: Job) -> None:
+    if not job.folder.is_dir():
+        raise BadInput(f"{job.folder} is not a folder.", fix=f"mkdir -p {job.folder}")
+    if not os.access(job.folder, os.W_OK | os.X_OK):
+        raise BadInput(f"{job.folder} cannot be written to.", fix="--notebook-dir with a folder of yours")
+    if job.container and re.search("[:,]", str(job.folder)):
+        raise BadInput(f"{job.folder} cannot be shown to an image: «:» and «,».", fix="--notebook-dir DIR")
+    scratch = Path(job.scratch or "/tmp")
+    here = scratch.exists() or scratch.parent.is_dir() or job.scheduler == "local"
+    if here and "$" not in job.scratch and not os.access(scratch, os.W_OK | os.X_OK):
+        raise BadInput(
+            f"--scratch-dir: {scratch} is missing, or cannot be written to.", fix=f"ls -ld {scratch}"
+        )
 
 
 def environment(world: World, job: Job) -> dict[str, str]:
@@ -43,8 +75,13 @@ def environment(world: World, job: Job) -> dict[str, str]:
 
 
 def start(world: World, mine: Session) -> list[str]:
-    """The argv that the job runs."""
-    return [*world.own_python("setup_wizard.serve"), str(mine.folder)]
+    """The argv that the job runs; where its scheduler takes no script, it loads the modules itself."""
+    serve = [*world.own_python("setup_wizard.serve"), str(mine.folder)]
+    job = mine.job
+    if not job.modules or schedulers.find(job.scheduler).header(job.resources, mine.folder):
+        return serve
+    load = script.loading(job, world.own_python_env())
+    return ["bash", "--noprofile", "--norc", "-c", load, "bash", *serve]
 
 
 def text(world: World, mine: Session) -> str:
@@ -84,7 +121,7 @@ def prepare(world: World, mine: Session, scheduler: Scheduler) -> list[str]:
 
 def when(world: World, job: Job) -> str:
     """What the scheduler says when it is asked for the start of such a job, and nothing is handed over."""
-    check(world, job)
+    job = check(world, job)
     scheduler = schedulers.find(job.scheduler)
     mine = session.reserve(world, job, session.this_process(world))
     try:

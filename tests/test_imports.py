@@ -19,13 +19,13 @@ PACKAGE = "setup_wizard"
 RANKS = (
     "__init__",  # the version
     "errors",
-    "hints walltime",
+    "hints walltime nicknames",
     "world",
     "files",
     "trees yamlfile blocks quota",
     "step git conda notebook_catalogue",
     "steps schedulers access jupyter modules",
-    "sites answers places",
+    "sites answers places container",
     "choices session discovery",
     "plan journal script",
     "apply environments preflight selftest proof running submission mirror workshop",

@@ -254,18 +254,14 @@ def test_no_answer_is_not_idle(world: World) -> None:
 
 
 def test_half_a_runtime_file_is_none(tmp_path: Path) -> None:
-    """The port counts only from a whole file of the very process that we started."""
+    """The port counts only from a whole file."""
     mine = Nook(tmp_path)
     mine.run.mkdir()
     file = mine.run / "jpserver-7.json"
-    assert start.port(mine, 7) == 0
-    for text, port in (
-        ('{"port": 88', 0),
-        ('{"port": 8888, "pid": 8}', 0),
-        ('{"port": 8888, "pid": 7}', 8888),
-    ):
+    assert start.port(mine) == 0
+    for text, port in (('{"port": 88', 0), ('{"pid": 7}', 0), ('{"port": 8888, "pid": 7}', 8888)):
         file.write_text(text)
-        assert start.port(mine, 7) == port
+        assert start.port(mine) == port
 
 
 @pytest.mark.parametrize(

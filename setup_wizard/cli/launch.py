@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from setup_wizard.cli.options import Json
+from setup_wizard.cli.options import Json, Yes
 
 Id = Annotated[str, typer.Argument(metavar="SESSION", help="The session, or the start of its name.")]
 
@@ -19,13 +19,26 @@ def launch(
             "--environment", "--conda-env", "-e", metavar="NAME|PREFIX", help="Whose Jupyter to start."
         ),
     ] = None,
+    conda_yml: Annotated[
+        str, typer.Option("--conda-yml", metavar="FILE|NAME", help="Make the environment if need be.")
+    ] = "",
+    sif: Annotated[str, typer.Option(metavar="IMAGE|URI", help="Jupyter of a container image.")] = "",
+    bind: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SRC[:DST[:OPTS]],…", help="What the image sees of the machine."),
+    ] = None,
+    nv: Annotated[bool, typer.Option("--nv", help="NVIDIA cards in the image.")] = False,
+    rocm: Annotated[bool, typer.Option("--rocm", help="AMD cards in the image.")] = False,
     interface: Annotated[
-        str, typer.Option("--interface", "-i", metavar="lab|notebook", help="Which page.")
+        str, typer.Option("--interface", "-i", metavar="lab|notebook|voila", help="Which page.")
     ] = "lab",
     folder: Annotated[
         Path | None,
         typer.Option("--notebook-dir", "-d", help="The folder that Jupyter shows; else your home."),
     ] = None,
+    scratch_dir: Annotated[
+        str, typer.Option(metavar="DIR", help="For what is temporary, as '/scratch/$USER'.")
+    ] = "",
     idle: Annotated[float, typer.Option(help="Minutes without work until it stops; 0: never.")] = 60,
     account: Annotated[str, typer.Option("--account", "-A", help="Who pays for the job.")] = "",
     partition: Annotated[str, typer.Option("--partition", "-p", help="Partition or queue.")] = "",
@@ -71,13 +84,15 @@ def launch(
     ] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Submit, and do not wait.")] = False,
     patience: Annotated[float, typer.Option(metavar="MINUTES", help="How long to wait in the queue.")] = 720,
+    yes: Yes = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the URL, and nothing else.")] = False,
     json: Json = False,
 ) -> int:
     """Start Jupyter, run a cell through its address, and print the address.
 
     On a cluster it runs as a job on a compute node; elsewhere on this machine.
     """
-    from setup_wizard import walltime
+    from setup_wizard import container, walltime
     from setup_wizard.cli import launching
     from setup_wizard.orders import Wish
     from setup_wizard.schedulers import Resources
@@ -107,17 +122,17 @@ def launch(
         ),
         modules=tuple(filter(None, env_modules.split(","))),
         modulepaths=tuple(filter(None, append_modulepath.split(":"))),
+        container=container.wanted(sif, bind or (), nv=nv, rocm=rocm),
+        scratch=scratch_dir,
         here=here,
         interactive=interactive,
         readable=readable,
     )
-    wanted = launching.again(world, readable) if again else launching.ordered(world, wish, environment)
-    if dry_run:
-        return launching.show_only(world, wanted, json)
-    if test_only:
-        return launching.ask_when(world, wanted, json)
-    launching.note_absent(world)
-    return launching.go(world, wanted, launching.Manner(json, detach, patience * 60))
+    source = launching.Source(environment, conda_yml, again=again)
+    manner = launching.Manner(
+        json, detach, patience * 60, quiet, dry_run=dry_run, test_only=test_only, yes=yes
+    )
+    return launching.run(world, wish, source, manner)
 
 
 def sessions(json: Json = False) -> int:

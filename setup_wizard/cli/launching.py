@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,26 +19,77 @@ from setup_wizard.running import stop
 from setup_wizard.schedulers import LOG
 from setup_wizard.session import End, Place, Session, read, this_process
 from setup_wizard.ui import show
+from setup_wizard.world import silent
 
 if TYPE_CHECKING:
     from setup_wizard.world import World
 
 
 class Manner(msgspec.Struct, frozen=True):
-    """How to go about it: in JSON, without waiting, and how long to wait in the queue (seconds)."""
+    """How to go about it: in JSON, without waiting, how long to wait in the queue (seconds), the URL alone.
+
+    Or only showing it, or asking when it would start; `yes` agrees to make an environment that is missing.
+    """
 
     json: bool = False
     detach: bool = False
     patience: float = QUEUED
+    quiet: bool = False
+    dry_run: bool = False
+    test_only: bool = False
+    yes: bool = False
 
 
-def ordered(world: World, wish: Wish, environment: str | None) -> Order:
-    """The order for a wish, with the environment that the name stands for."""
+class Source(msgspec.Struct, frozen=True):
+    """Whose Jupyter: an environment by name or prefix, as a YAML file describes it, or that of last time."""
+
+    environment: str | None = None
+    conda_yml: str = ""
+    again: bool = False
+
+
+def run(world: World, wish: Wish, source: Source, manner: Manner) -> int:
+    """The whole of `launch`, or only a look at it."""
+    if not manner.patience >= 0:
+        raise BadInput("--patience: nobody can wait less than no time.", fix="--patience 720")
+    wanted = again(world, wish.readable) if source.again else ordered(world, wish, source, manner)
+    if not wanted:  # of an environment that is not there yet, the plan was shown
+        return 0
+    if manner.dry_run:
+        return show_only(world, wanted, manner.json)
+    if manner.test_only:
+        return ask_when(world, wanted, manner.json)
+    note_absent(world)
+    return go(world, wanted, manner)
+
+
+def ordered(world: World, wish: Wish, source: Source, manner: Manner) -> Order | None:
+    """The order for a wish; None where the environment that it needs was only shown."""
+    named = {"--environment": source.environment, "--conda-yml": source.conda_yml, "--sif": wish.container}
+    given = [flag for flag, value in named.items() if value]
+    if len(given) > 1:
+        raise BadInput(f"Whose Jupyter: {' or '.join(given)}?", fix="Give only one of them.")
+    if not wish.container:
+        prefix = _prefix(world, source, manner)
+        if not prefix:
+            return None
+        wish = msgspec.structs.replace(wish, prefix=prefix)
+    return order(world, wish)
+
+
+def _prefix(world: World, source: Source, manner: Manner) -> Path | None:
+    if source.conda_yml:
+        from setup_wizard.answers import Answers
+        from setup_wizard.cli.env.create import made
+        from setup_wizard.cli.work import How
+
+        look = manner.dry_run or manner.test_only
+        prefix, _ = made(world, source.conda_yml, Answers(), How(manner.yes, look, manner.json))
+        return prefix if prefix.is_dir() else None
     from setup_wizard.environments import pick
     from setup_wizard.journal import Journal
 
-    prefix = pick(environment, Journal(world).receipt, world)
-    return order(world, msgspec.structs.replace(wish, prefix=prefix))
+    return pick(source.environment, Journal(world).receipt, world)
 
 
 def again(world: World, readable: bool) -> Order:
@@ -95,7 +148,7 @@ def go(world: World, wanted: Order, manner: Manner) -> int:
         return follow_it(world, mine, manner)
     if manner.json:
         show.put_json({"ok": True, "session": mine.id, "job": mine.job_id})
-    else:
+    elif not manner.quiet:
         print(f"{mine.id} was handed over as job {mine.job_id}. Open it: hpc-jupyter-setup url {mine.id}")
     return 0
 
@@ -103,14 +156,18 @@ def go(world: World, wanted: Order, manner: Manner) -> int:
 def follow_it(world: World, mine: Session, manner: Manner) -> int:
     """Follow with one line on the screen until there is an address, prove it, and show it."""
     try:
-        with show.live(world, err=manner.json) as live:
-            address = follow(world, mine, live.report, manner.patience)
-            launched = prove(world, mine, address, live.report)
+        with show.live(world, err=manner.json) if not manner.quiet else nullcontext() as live:
+            report = live.report if live else silent
+            address = follow(world, mine, report, manner.patience)
+            launched = prove(world, mine, address, report)
     except KeyboardInterrupt:
         _interrupted(world, mine, manner)
         raise
     if manner.json:
         show.put_json(as_data(launched))
+    elif manner.quiet:
+        print("\n".join(filter(None, [launched.address.command, launched.address.warning])), file=sys.stderr)
+        print(launched.url)
     else:
         show.put(show.launched(launched, world.home), world)
     return 0

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 
 from setup_wizard.errors import MachineBlocks
 from setup_wizard.world import World
@@ -86,3 +88,22 @@ def leave(world: World, nook: Nook, patience: float) -> None:
         deadline = world.now() + patience
     if nook.path.name.startswith(PREFIX):
         shutil.rmtree(nook.path, ignore_errors=True)
+
+
+def scratch(world: World, wanted: str) -> Path:
+    """The folder for what is temporary, as the user named it; MachineBlocks where this node has none."""
+    folder = Path(filled(world, wanted))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        what = "cannot be written to" if folder.exists() else "is not there"
+        raise MachineBlocks(
+            f"--scratch-dir: {folder} {what} on this node.", fix="Leave it out, or correct it."
+        )
+    return folder
+
+
+def filled(world: World, text: str) -> str:
+    """A path with the job's variables in it; MachineBlocks for one that the job does not have."""
+    done = Template(text).safe_substitute(world.env)
+    if "$" in done:
+        raise MachineBlocks(f"«{text}» names a variable that the job does not have.", fix="Correct its name.")
+    return done

@@ -24,8 +24,12 @@ USERS_OWN = (
     "JUPYTERLAB_SETTINGS_DIR",
     "JUPYTERLAB_WORKSPACES_DIR",
 )
-MODULES = {"lab": "jupyterlab", "notebook": "notebook"}
-PAGES = {"lab": "lab", "notebook": "tree"}
+PACKAGES = {"lab": "jupyterlab", "notebook": "notebook", "voila": "voila"}
+MODULES = {
+    **PACKAGES,
+    "voila": "jupyter_server",
+}  # Voilà is a part of it: behind its token, and proven as it is
+PAGES = {"lab": "lab", "notebook": "tree", "voila": "voila"}
 ACTIVATE = 'for f in "$1"/etc/conda/activate.d/*.sh; do . "$f"; done >/dev/null 2>&1; env -0'
 
 
@@ -92,21 +96,27 @@ def settings(wanted: Wanted, nook: Nook) -> str:
 
 def command(prefix: Path, interface: str, nook: Nook) -> list[str]:
     """The argv that starts it; no secret is in it."""
-    return [f"{prefix}/bin/python", "-m", MODULES[interface], f"--config={nook.settings}"]
+    return [f"{prefix}/bin/python3", "-m", MODULES[interface], f"--config={nook.settings}"]
 
 
 def environment(world: World, prefix: Path, nook: Nook) -> dict[str, str]:
     """The environment of Jupyter and its kernels: as an activation of `prefix` makes it, without strays."""
-    env = {k: v for k, v in world.clean_env().items() if k in USERS_OWN or not k.startswith(NOT_TAKEN_OVER)}
-    env["PATH"] = f"{prefix}/bin:{env.get('PATH', '/usr/bin:/bin')}"
-    env["JUPYTER_RUNTIME_DIR"] = str(nook.run)
-    env["JUPYTER_PREFER_ENV_PATH"] = "1"  # the environment's own python3 kernel, not an older one at home
-    env["IPYTHONDIR"] = str(nook.ipython)
+    kept = {k: v for k, v in world.clean_env().items() if k in USERS_OWN or not k.startswith(NOT_TAKEN_OVER)}
+    env = {**kept, **ours(nook), "PATH": f"{prefix}/bin:{kept.get('PATH', '/usr/bin:/bin')}"}
     if (prefix / "conda-meta").is_dir():
         name = prefix.name if prefix.parent.name == "envs" else str(prefix)
         env.update(CONDA_PREFIX=str(prefix), CONDA_DEFAULT_ENV=name, CONDA_SHLVL="1")
         env.update(_activated(world, prefix, env))
     return env
+
+
+def ours(nook: Nook) -> dict[str, str]:
+    """The variables that every Jupyter of ours needs."""
+    return {
+        "JUPYTER_RUNTIME_DIR": str(nook.run),
+        "JUPYTER_PREFER_ENV_PATH": "1",  # the environment's own python3 kernel, not an older one at home
+        "IPYTHONDIR": str(nook.ipython),
+    }
 
 
 def _activated(world: World, prefix: Path, env: Mapping[str, str]) -> dict[str, str]:
@@ -155,13 +165,14 @@ def version(world: World, base: str) -> str:
     return ""
 
 
-def port(nook: Nook, pid: int) -> int:
-    """The port that the Jupyter with that process id says it has; 0 as long as it has not said so.
+def port(nook: Nook) -> int:
+    """The port that the Jupyter of this nook says it has; 0 as long as it has not said so.
 
-    The file is not written at one go, so half of it is as good as nothing.
+    The file is not written at one go, so half of it is as good as nothing. Whose process id is in its name,
+    nobody knows beforehand: in a container it is not the one that we have started.
     """
     try:
-        said = json.loads((nook.run / f"jpserver-{pid}.json").read_bytes())
-        return int(said["port"]) if said["pid"] == pid else 0
+        (file,) = nook.run.glob("jpserver-*.json")
+        return int(json.loads(file.read_bytes())["port"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from setup_wizard.jupyter.start import MODULES
+from setup_wizard.jupyter.start import PACKAGES
 
 FLOOR = (2, 20, 0)  # of jupyter_server: in older ones a notebook that is only looked at can run code
 
@@ -13,9 +13,10 @@ NO_SPACE = "Free some space (df -h ~ /tmp; df -i ~ /tmp; quota -s), then launch 
 MEMORY = (
     "See what else runs (ps ux --sort -rss | head) and end it, or ask for more memory, then launch again."
 )
+ANOTHER = "Take an image that has it: hpc-jupyter-setup launch --sif IMAGE"
 DEATHS = (
     (
-        r"No module named '?(jupyterlab|notebook|jupyter_server)\b",
+        r"No module named '?(jupyterlab|notebook|voila|jupyter_server)\b",
         "{what} is not installed in {prefix}.",
         "conda install -p {prefix} -c conda-forge {what}",
     ),
@@ -51,15 +52,18 @@ def warning(version: str) -> str:
     )
 
 
-def death(log: str, code: int, prefix: Path, interface: str) -> tuple[str, str]:
+def death(log: str, code: int, prefix: Path, interface: str, image: str = "") -> tuple[str, str]:
     """Why Jupyter ended with `code` (negative: by that signal), from its log: the problem and the fix."""
+    if image and code > 128:  # so a container's runtime tells of a signal
+        code = 128 - code
     lines = [line for line in log.splitlines() if line.strip()][-40:]
     for line in reversed(lines):
         for pattern, problem, fix in DEATHS:
             if found := re.search(pattern, line):
                 what = (found.groups() or ("",))[0] or "a file that it needs"
-                names = {"what": what, "prefix": prefix, "package": MODULES[interface]}
-                return problem.format(**names), fix.format(**names)
+                names = {"what": what, "prefix": image or prefix, "package": PACKAGES[interface]}
+                mend = ANOTHER if image and fix.startswith("conda install") else fix.format(**names)
+                return problem.format(**names), mend
     if code == -9:
         return "Jupyter was killed from outside; most often that means that memory ran out.", MEMORY
     how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
