@@ -129,7 +129,7 @@ def _enough(image: Container, package: str, found: Mapping[str, str]) -> None:
     for missing in [name for name, version in found.items() if not version][:1]:
         raise BadInput(
             f"The image {image.image} has no {missing}.",
-            fix=f"Take one that has it, as docker://quay.io/jupyter/base-notebook, or build it with {package}.",
+            fix=f"Take one that has it, as docker://quay.io/jupyter/base-notebook, or build {package} in.",
         )
     if says := words.warning(found["jupyter_server"]):
         raise BadInput(f"In {image.image}, {says.partition(' Update it')[0]}", fix="Take a newer image.")
