@@ -4,7 +4,7 @@
     token, cookie, identity, ticket.json   the secrets; gone when the session is over
     job.sh, job.log                        what a scheduler was given, and what came of it
     place.json     where it runs; the first thing that serve writes
-    address.json   where it answers; written when it does
+    address.json   where it answers; written when it does, and gone with the secrets
     end.json       how it ended; written last, when nothing of it is left running
     heartbeat      touched while serve watches
     serve.log, jupyter.log
@@ -34,7 +34,7 @@ from setup_wizard.schedulers import Resources
 from setup_wizard.world import World, make_private
 
 TICKET = "ticket.json"  # kept beyond the end only when the way in could not be given back
-SECRETS = ("token", "cookie", "identity", TICKET)
+SECRETS = ("token", "cookie", "identity", "address.json", TICKET)  # an address has the proxy's name in it
 UNBORN = ".new-"
 Interface = Literal["lab", "notebook", "voila"]
 
@@ -66,6 +66,12 @@ class Job(msgspec.Struct, frozen=True):
     modulepaths: tuple[str, ...] = ()
     container: Container | None = None
     scratch: str = ""
+    interactive: bool = False
+
+    @property
+    def held(self) -> bool:
+        """Whether it is in an allocation of its own that ends with the terminal of its launch."""
+        return self.interactive and self.scheduler != "local"
 
     @property
     def environment(self) -> str:

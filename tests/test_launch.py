@@ -371,4 +371,4 @@ def test_stop_does_not_wait_for_a_session_that_hangs(
     parts.assert_nothing_left(world, mine)
     (row,) = launch.sessions(world)
     assert (row.state, row.detail) == ("ended", "stopped")
-    assert session.read(mine.folder, Address)
+    assert session.read(mine.folder, Address) is None

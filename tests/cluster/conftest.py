@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cluster.cluster import Cluster
+from tests.cluster.lab import Lab
 from tests.cluster.nodes import CannotStart
 
 
@@ -27,3 +29,14 @@ def cluster(whole_cluster: Cluster) -> Iterator[Cluster]:
     whole_cluster.tidy()
     yield whole_cluster
     whole_cluster.tidy()
+
+
+@pytest.fixture
+def lab(cluster: Cluster, jupyter_prefix: Path) -> Iterator[Lab]:
+    """The cluster as a site of the program's. In the end no secret of a session is left, anywhere."""
+    cluster.rps.set(period=1.0, lag=0.1)
+    made = Lab(cluster, jupyter_prefix)
+    yield made
+    made.run("stop", "--all")
+    left = made.where()
+    assert not left, left

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.cluster.cluster import Cluster
 
-# The service's own knowledge, and what everybody may know of it: the names that resolve.
-NOT_OURS = ("rps", "etc/hosts")
+# The service's own knowledge, and what everybody may know of it: the names that resolve. The proxy's access
+# log has the host names that browsers asked for: it is the proxy's own, on its own machine.
+NOT_OURS = ("rps", "etc/hosts", "log/apache-access.log")
 
 
-def where(cluster: Cluster, secret: str, *, hidden: bool = False) -> list[str]:
-    """Where others than its owner can read a secret: arguments, files, what Slurm tells and keeps.
+def where(cluster: Cluster, *secrets: str, hidden: bool = False) -> list[str]:
+    """Where others than their owner can read a secret: arguments, files, what Slurm tells and keeps.
 
     hidden: also where only its owner can, the environment of processes and files of mode 0600.
     """
-    needle = secret.encode()
-    found = [*in_processes(cluster, needle, hidden), *in_files(cluster, needle, hidden)]
-    return sorted([*found, *in_answers(cluster, secret)])
+    needles = [secret.encode() for secret in secrets]
+    found = [*in_processes(cluster, needles, hidden), *in_files(cluster, needles, hidden)]
+    return sorted([*found, *in_answers(cluster, secrets)])
 
 
-def in_processes(cluster: Cluster, needle: bytes, hidden: bool) -> Iterator[str]:
+def in_processes(cluster: Cluster, needles: list[bytes], hidden: bool) -> Iterator[str]:
     """Arguments (everybody reads them), and the environment."""
     for name, node in cluster.nodes.items():
         for pid in node.processes():
             for part in ("cmdline", *(["environ"] if hidden else [])):
                 said = content(Path(f"/proc/{pid}/{part}"))
-                if needle in said:
+                if any(needle in said for needle in needles):
                     yield f"{name}: {part} of {content(Path(f'/proc/{pid}/comm')).decode().strip()}"
 
 
-def in_files(cluster: Cluster, needle: bytes, hidden: bool) -> Iterator[str]:
+def in_files(cluster: Cluster, needles: list[bytes], hidden: bool) -> Iterator[str]:
     """Shared folders, Slurm's own among them, and what each node has for itself."""
     own = ("tmp", "var/tmp", "dev/shm", "run")
     nodes = {name: Path(f"/proc/{node.first}/root") for name, node in cluster.nodes.items()}
@@ -44,8 +45,10 @@ def in_files(cluster: Cluster, needle: bytes, hidden: bool) -> Iterator[str]:
                 place = str(path.relative_to(root))
                 if (label == "" and place.startswith(NOT_OURS)) or not path.is_file() or path.is_symlink():
                     continue
-                if (hidden or readable(path, root)) and needle in content(path):
-                    yield f"{label}{place}"
+                if hidden or readable(path, root):
+                    said = content(path)
+                    if any(needle in said for needle in needles):
+                        yield f"{label}{place}"
 
 
 def readable(path: Path, root: Path) -> bool:
@@ -54,10 +57,11 @@ def readable(path: Path, root: Path) -> bool:
     return bool(path.stat().st_mode & 0o004) and all(p.stat().st_mode & 0o001 for p in folders)
 
 
-def in_answers(cluster: Cluster, secret: str) -> Iterator[str]:
+def in_answers(cluster: Cluster, secrets: Sequence[str]) -> Iterator[str]:
     """What the scheduler tells everybody of its jobs."""
     for asked in ("squeue -h -t all -o %all", "scontrol show job -d", "qstat -f"):
-        if secret in cluster.login.run(asked.split(), user="root").stdout:
+        said = cluster.login.run(asked.split(), user="root").stdout
+        if any(secret in said for secret in secrets):
             yield asked
 
 

@@ -1,0 +1,97 @@
+"""The program on the cluster, as a user of the site calls it; and the secrets that it must keep."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from setup_wizard.access import Ticket
+from tests.cluster import secrets_search
+from tests.cluster.cluster import CHECKOUT, Cluster
+
+PROGRAM = [sys.executable, "-m", "setup_wizard"]
+SESSIONS = "~/.local/state/hpc-jupyter-setup/sessions"
+SITE = """
+name: lab
+title: The cluster of the tests
+scheduler: slurm
+login: [login]
+access: [rps, tunnel]
+rps: rps.test
+rps_ca: {ca}
+ssh_to_compute: "{ssh}"
+"""
+# Where a secret lies while its session lives, for its owner alone: in the session's folder, and what Jupyter
+# itself writes down on the node.
+ITS_PLACE = re.compile(
+    r"home/\.local/state/hpc-jupyter-setup/sessions/[^/]+/(token|ticket\.json|address\.json)"
+    r"|c\d: /tmp/hjs-[^/]+/run/jpserver-\d+(\.json|-open\.html)"
+)
+
+
+class Lab:
+    """The program on the cluster and on the laptop."""
+
+    def __init__(self, cluster: Cluster, prefix: Path) -> None:
+        self.cluster = cluster
+        self.words = ["--site", "lab", "-e", str(prefix), "-p", "debug", "-t", "10"]
+        self.env = {"PYTHONPATH": str(CHECKOUT)}
+        self.secrets: set[str] = set()
+        tool = "~/.local/bin/hpc-jupyter-setup"
+        run = f'#!/bin/sh\nexec env PYTHONPATH={CHECKOUT} {shlex.join(PROGRAM)} "$@"\n'
+        cluster.login.sh(f"mkdir -p ~/.local/bin; printf %s {shlex.quote(run)} > {tool}; chmod +x {tool}")
+        self.site()
+
+    def site(self, *, ssh: str = "yes", ca: str = "") -> None:
+        """Tell the program of the cluster."""
+        text = SITE.format(ssh=ssh, ca=ca or self.cluster.rps.ca)
+        folder = "~/.config/hpc-jupyter-setup/sites"
+        self.cluster.login.sh(f"mkdir -p {folder}; printf %s {shlex.quote(text)} > {folder}/lab.yml")
+
+    def call(self, *words: str) -> Any:
+        """What a command on the login node answers, be it an error."""
+        return json.loads(self.cluster.login.run([*PROGRAM, *words, "--json"], env=self.env).stdout)
+
+    def run(self, *words: str) -> Any:
+        """What a command on the login node answers; it must go well."""
+        said = self.call(*words)
+        assert said["ok"], said
+        return said
+
+    def launch(self, *words: str) -> Any:
+        """A session that is ready, or handed over; its secrets are where they belong and nowhere else."""
+        made = self.run("launch", *self.words, *words)
+        self.know(made["session"], made.get("url", ""))
+        return made
+
+    def know(self, session: str, url: str = "") -> None:
+        """Remember the secrets of a session, and see that they are where they belong and nowhere else."""
+        ticket = self.ticket(session)
+        self.secrets |= {s for s in (ticket.name, *ticket.spares, url.partition("token=")[2]) if s}
+        astray = [place for place in self.where() if not ITS_PLACE.fullmatch(place)]
+        assert not astray, astray
+
+    def where(self) -> list[str]:
+        """Where a secret of a session that was ever launched is, also where only its owner can read it."""
+        return secrets_search.where(self.cluster, *self.secrets, hidden=True) if self.secrets else []
+
+    def row(self, session: str) -> Any:
+        """The session in the list."""
+        return next(row for row in self.run("sessions")["sessions"] if row["id"] == session)
+
+    def ticket(self, session: str) -> Ticket:
+        """The session's ticket."""
+        return msgspec.json.decode(
+            self.cluster.login.sh(f"cat {SESSIONS}/{session}/ticket.json"), type=Ticket
+        )
+
+    def get(self, node: str, url: str) -> str:
+        """What a node gets from a URL."""
+        curl = ["curl", "-sS", "-m", "10", "--cacert", str(self.cluster.rps.ca), url]
+        return self.cluster.node(node).run(curl).stdout
