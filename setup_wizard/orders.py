@@ -114,7 +114,7 @@ def _site(world: World, wish: Wish) -> Site:
         return sites.find(wish.site, world)
     known = sites.known(world)
     found = sites.detect(world, known)
-    if found.marker or found.site.scheduler != "slurm" or wish.scheduler == "slurm":
+    if found.marker or found.cluster or found.site.scheduler != "slurm" or wish.scheduler == "slurm":
         return found.site
     answer = world.run(["sinfo", "-h"], timeout=ASKING)
     return known.sites["workstation"] if NO_SLURM in answer.err else found.site

@@ -6,7 +6,6 @@ spoken to with nothing but these and the page's own origin.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -136,6 +135,8 @@ def _message(reply: Reply) -> str:
 
 def _run_cell(target: Target, cookies: dict[str, str], kernel: str, patience: float) -> str:
     """What the cell printed."""
+    import asyncio  # a launch that does not wait has no use for it
+
     try:
         return asyncio.run(asyncio.wait_for(_converse(target, cookies, kernel, CELL), patience))
     except asyncio.TimeoutError as e:

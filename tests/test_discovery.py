@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -153,6 +154,7 @@ class Cluster:
     def __init__(self, world: World, tmp_path: Path) -> None:
         self.bin = tmp_path / "bin"
         self.bin.mkdir()
+        (self.bin / "bash").symlink_to(shutil.which("bash") or "/bin/bash")
         self.asked = tmp_path / "asked"
         self.world = world
         world.env["PATH"] = str(self.bin)

@@ -18,11 +18,15 @@ Tell = Callable[[Site], str]  # the marker of a site that is to be seen here; ""
 
 
 class Found(msgspec.Struct, frozen=True):
-    """The site, the marker that told ("": none did), and others that the same markers fit."""
+    """The site, the marker that told ("": none did), and others that the same markers fit.
+
+    `cluster` is Slurm's own name of it, where Slurm was asked and has answered.
+    """
 
     site: Site
     marker: str = ""
     others: tuple[str, ...] = ()
+    cluster: str = ""
 
 
 def detect(world: World, known: Known) -> Found:
@@ -32,8 +36,8 @@ def detect(world: World, known: Known) -> Found:
     fits: generic-slurm, generic-pbs or workstation, by the programs in PATH.
     """
     left = [site for name, site in known.sites.items() if name not in GENERIC]
-    marker = ""
-    for tell in (_environment(world), _directories(world), _hosts(world), _cluster(world)):
+    marker, cluster = "", list[str]()
+    for tell in (_environment(world), _directories(world), _hosts(world), _cluster(world, cluster)):
         told = {site.name: why for site in left if (why := tell(site))}
         if told:
             left = [site for site in left if site.name in told]
@@ -41,7 +45,7 @@ def detect(world: World, known: Known) -> Found:
         if len(told) == 1:
             return Found(left[0], marker)
     if not marker:
-        return Found(known.sites[_generic(world)])
+        return Found(known.sites[_generic(world)], cluster="".join(cluster))
     return _by_folder(left, marker, known)
 
 
@@ -102,8 +106,8 @@ def full_host_name(world: World) -> str:
     return name.lower() if "." in name.strip(".") else ""
 
 
-def _cluster(world: World) -> Tell:
-    asked: list[str] = []
+def _cluster(world: World, asked: list[str]) -> Tell:
+    """`asked` takes the name, once Slurm was asked for it."""
 
     def tell(site: Site) -> str:
         if site.markers.cluster and not asked:
