@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from tests.cluster.cluster import CHECKOUT
-from tests.cluster.lab import PROGRAM, Lab
+from tests.cluster.lab import PROGRAM, SESSIONS, Lab
 from tests.cluster.machine import until
 
 pytestmark = pytest.mark.real
@@ -87,3 +87,95 @@ def test_connect_from_the_laptop(lab: Lab, refused: bool) -> None:
         finally:
             child.send_signal(signal.SIGTERM)
     until(lambda: not laptop.run(["pgrep", "-a", "ssh"]).stdout, 10)
+
+
+# --- the proxy in trouble --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("trouble", "says", "fix"),
+    [
+        ("down", "refuses the connection", "--access tunnel"),
+        ("error", "answered 500 to getlink", "--access tunnel"),
+        ("certificate", "certificate is not trusted", "rps_ca"),
+    ],
+)
+def test_no_way_in_no_job(lab: Lab, trouble: str, says: str, fix: str) -> None:
+    """Before the submission: said with what to do, and neither a job nor a session nor a name is left."""
+    if trouble == "down":
+        lab.cluster.rps.stop()
+    elif trouble == "error":
+        lab.cluster.rps.trouble("getlink", *["error"] * 3)
+    else:
+        lab.cluster.login.sh(
+            "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=other -keyout k -out ca.pem"
+        )
+        lab.site(ca=f"{lab.cluster.user.home}/ca.pem")
+    said = lab.call("launch", *lab.words)
+    assert says in said["error"]["problem"]
+    assert fix in said["error"]["fix"]
+    assert lab.run("sessions")["sessions"] == []
+    assert not lab.cluster.login.sh("squeue -h").strip()
+    assert lab.cluster.rps.tokens() == {}
+
+
+def test_a_launch_survives_each_call_gone_wrong_once(lab: Lab) -> None:
+    """Once an error and once done but unheard, at each call: a session all the same, and nothing left."""
+    for call in ("getlink", "linktoken", "redeemtoken", "tokenjobstate"):
+        lab.cluster.rps.trouble(call, "error", "lost")
+    made = lab.launch()
+    assert made["proof"]["answer"] == "42"
+    lab.cluster.rps.trouble("destroytoken", "error", "lost")
+    lab.run("stop", made["session"])
+    assert [token["state"] for token in lab.cluster.rps.tokens().values()] == ["PE"]  # the unheard getlink's
+
+
+def test_a_proxy_that_is_down_when_the_job_starts_is_waited_for(lab: Lab) -> None:
+    """The job has its nodes; it asks again until the proxy is back."""
+    made = lab.launch("--detach")
+    lab.cluster.rps.stop()
+    log = f"{SESSIONS}/{made['session']}/serve.log"
+    until(lambda: "the way in is unknown" in lab.cluster.login.sh(f"cat {log} || true"), 60)
+    lab.cluster.rps.start()
+    assert lab.run("url", made["session"])["proof"]["answer"] == "42"
+
+
+def test_a_refused_job_leaves_no_name(lab: Lab) -> None:
+    """Taken before the submission, the names are given back when the scheduler says no."""
+    assert lab.call("launch", *lab.words, "-A", "nobody")["ok"] is False
+    assert lab.cluster.rps.tokens() == {}
+
+
+def test_a_crash_leaves_a_mapping_that_is_told_and_mended(lab: Lab) -> None:
+    """Only its own node may give it back: until then the list warns; the next session there does it."""
+    made = lab.launch()
+    ticket = lab.ticket(made["session"])
+    lab.cluster.kill("c1")
+    until(lambda: lab.row(made["session"])["state"] == "died", 90)
+    assert "49 hours" in lab.row(made["session"])["warning"]
+    assert list(lab.cluster.rps.tokens()) == [ticket.name]
+    lab.cluster.boot("c1")
+    lab.cluster.wait_idle()
+    again = lab.launch()
+    until(lambda: ticket.name not in lab.cluster.rps.tokens())
+    assert lab.row(made["session"])["warning"] == ""
+    lab.run("stop", again["session"])
+    assert lab.cluster.rps.tokens() == {}
+
+
+# --- plain HTTP ------------------------------------------------------------------------------------------
+
+
+def test_plain_http_is_for_who_says_so(lab: Lab) -> None:
+    """Without the flag it is explained and refused; with it a cell runs through the node's address."""
+    refused = lab.call("launch", *lab.words, "--access", "direct")["error"]
+    assert "can read the token" in refused["problem"]
+    here = lab.call("launch", *lab.words, "--access", "direct", "--i-understand-http-is-readable", "--here")
+    assert here["ok"] is False
+    assert lab.run("sessions")["sessions"] == []
+    made = lab.launch("--access", "direct", "--i-understand-http-is-readable")
+    assert made["url"].startswith("http://10.77.0.11:")
+    assert (made["proof"]["answer"], "not encrypted" in made["note"]) == ("42", True)
+    base = made["url"].partition("lab?")[0]
+    assert '"version"' in lab.get("c2", f"{base}api")
+    assert "Forbidden" in lab.get("c2", f"{base}api/contents")
