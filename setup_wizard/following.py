@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from setup_wizard import session
 from setup_wizard.errors import MachineBlocks
@@ -28,10 +29,12 @@ def follow(world: World, mine: Session, report: Report = silent, patience: float
 
 
 class Following:
-    """One session, followed."""
+    """One session, followed; `meanwhile` is called at every look."""
 
-    def __init__(self, world: World, mine: Session, report: Report = silent) -> None:
-        self.world, self.session, self.report = world, mine, report
+    def __init__(
+        self, world: World, mine: Session, report: Report = silent, meanwhile: Callable[[], object] = bool
+    ) -> None:
+        self.world, self.session, self.report, self.meanwhile = world, mine, report, meanwhile
         self.told = START
         self.state: JobState | None = None
         self.asked, self.pause = world.now(), ASK
@@ -46,6 +49,7 @@ class Following:
                 raise self.no_address(end)
             here = session.read(self.session.folder, Place)
             self._ask()
+            self.meanwhile()
             if not running and (here or isinstance(self.state, Running)):
                 running = self.world.now()
             self._tell(WAIT if here else self._line())

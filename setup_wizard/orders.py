@@ -13,7 +13,7 @@ from setup_wizard.access import Way
 from setup_wizard.container import Container
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.jupyter.start import PAGES
-from setup_wizard.schedulers import Resources
+from setup_wizard.schedulers import Resources, find
 from setup_wizard.session import Job
 from setup_wizard.sites import Site
 from setup_wizard.world import World
@@ -26,8 +26,9 @@ ASKING = 10.0  # seconds; a configured Slurm answers at once, or says that its c
 class Wish(msgspec.Struct, frozen=True):
     """What was asked for; "" and None leave it open.
 
-    `here` is the user's word that Jupyter may run on this very machine, `interactive` that it is to run
-    inside the allocation that we are in, `readable` that others may read along (plain HTTP).
+    `here` is the user's word that Jupyter may run on this very machine, `interactive` that it is to end
+    with this terminal, in the allocation that we are in or in one of its own, `readable` that others may read
+    along (plain HTTP).
     """
 
     prefix: Path
@@ -79,13 +80,16 @@ def order(world: World, wish: Wish) -> Order:
         modulepaths=wish.modulepaths,
         container=wish.container,
         scratch=wish.scratch,
+        interactive=wish.interactive,
     )
+    if job.held:
+        find(scheduler).hold(resources, world.home)  # BadInput for what it cannot be asked
     return Order(job, way_of(site, readable=wish.readable), site)
 
 
 def way_of(site: Site, *, readable: bool = False) -> Way:
     """What a site says of its ways in."""
-    nodes: Any = "relay" if site.ssh_to_compute == "no" else "ssh"
+    nodes: Any = "address" if readable else "relay" if site.ssh_to_compute == "no" else "ssh"
     return Way(domain=site.rps, ca=site.rps_ca, nodes=nodes, readable=readable)
 
 
@@ -121,16 +125,27 @@ def _site(world: World, wish: Wish) -> Site:
 
 
 def _scheduler(world: World, wish: Wish, site: Site) -> str:
-    if wish.interactive:
-        if not any(name in world.env for name in ALLOCATIONS):
-            raise BadInput(
-                "This is not inside an allocation, so Jupyter cannot start in one here.",
-                fix="Take one first (srun --pty bash), or leave out --interactive: a batch job does as well.",
-            )
+    if wish.here or (wish.interactive and _allocated(world)):
         return "local"
-    if wish.here:
-        return "local"
-    return wish.scheduler or site.scheduler
+    scheduler = wish.scheduler or site.scheduler
+    if wish.interactive and scheduler == "local":
+        raise BadInput(
+            "There is no scheduler here that --interactive could take an allocation from.",
+            fix="Leave it out: Jupyter runs on this machine then.",
+        )
+    if wish.interactive and wish.resources.nodes > 1:
+        raise BadInput("An interactive session has one node.", fix="Leave out --nodes, or --interactive.")
+    return scheduler
+
+
+def _allocated(world: World) -> bool:
+    """Whether we are on a node of an allocation; BadInput for who holds one and is not there."""
+    if "SLURM_JOB_ID" in world.env and "SLURMD_NODENAME" not in world.env:
+        raise BadInput(
+            f"You have the allocation {world.env['SLURM_JOB_ID']}, and are not on a node of it.",
+            fix="Go there, and launch again: srun --pty bash",
+        )
+    return any(name in world.env for name in ALLOCATIONS)
 
 
 def _may_run_here(world: World, wish: Wish, site: Site) -> None:

@@ -216,7 +216,8 @@ def stop(world: World, s: Session) -> bool:
         raise Busy(f"{s.id} is being launched.", fix=f"Press Ctrl-C there, or: kill {s.launcher.pid}")
     scheduler = schedulers.find(s.job.scheduler)
     env = scheduler.environment(world.env, s.job.resources)
-    for hard in (True,) if isinstance(state, Waiting) else (False, True):
+    # one that a terminal holds has no script to be asked: a hard end gives it its time as well
+    for hard in (True,) if s.job.held or isinstance(state, Waiting) else (False, True):
         world.run(scheduler.cancel(s.job_id, hard=hard), env=env, timeout=30)
         if _has_ended(world, s):
             return True

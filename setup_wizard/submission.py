@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +17,9 @@ from setup_wizard.jupyter import records
 from setup_wizard.schedulers import LOG, SCRIPT, Scheduler
 from setup_wizard.session import Job, Session
 from setup_wizard.world import Output, World
+
+if TYPE_CHECKING:
+    from setup_wizard.world.terminals import Terminal
 
 PATIENCE = 120.0  # seconds for a busy scheduler to take a job
 
@@ -92,22 +96,41 @@ def text(world: World, mine: Session) -> str:
 
 def submit(world: World, job: Job, way_of_site: access.Way) -> Session:
     """A session whose job the scheduler has taken; when it refuses, nothing is left of it."""
-    scheduler, way = schedulers.find(job.scheduler), access.find(job.access)
+    scheduler = schedulers.find(job.scheduler)
+    with _reserved(world, job, way_of_site) as mine:
+        job_id = scheduler.job_id(_run(world, mine, prepare(world, mine, scheduler)))
+    return named(world, mine, job_id)
+
+
+def hold(world: World, job: Job, way_of_site: access.Way) -> tuple[Session, Terminal]:
+    """A session, and the terminal of its own on which the scheduler is asked for an allocation."""
+    with _reserved(world, job, way_of_site) as mine:
+        argv = prepare(world, mine, schedulers.find(job.scheduler))
+        return mine, world.terminal(argv, env=_env(world, mine), cwd=mine.folder, log=mine.folder / LOG)
+
+
+@contextlib.contextmanager
+def _reserved(world: World, job: Job, way_of_site: access.Way) -> Iterator[Session]:
+    """A new session with its way in; when it cannot be handed over, nothing is left of it."""
+    way, ticket = access.find(job.access), access.Ticket()
     mine = session.reserve(world, job, session.this_process(world))
-    ticket = access.Ticket()
     try:
         ticket = way.reserve(world, way_of_site)
         session.write(mine.folder, ticket)
-        argv = prepare(world, mine, scheduler)
-        job_id = scheduler.job_id(_run(world, mine, argv))
+        yield mine
     except SetupError:
         with contextlib.suppress(SetupError):  # else the next look at the sessions gives it back
             way.release(world, ticket)
             session.remove(mine)
         raise
+
+
+def named(world: World, mine: Session, job_id: str) -> Session:
+    """The session with the id of its job, written down; its way in hears it too."""
     mine = msgspec.structs.replace(mine, job_id=job_id)
     session.save(mine)
-    way.attach(world, ticket, job_id)
+    ticket = session.read(mine.folder, access.Ticket) or access.Ticket()
+    access.find(mine.job.access).attach(world, ticket, job_id)
     return mine
 
 
@@ -116,6 +139,13 @@ def prepare(world: World, mine: Session, scheduler: Scheduler) -> list[str]:
     if script_text := text(world, mine):
         session.write_secret(mine.folder / LOG, "")  # 0600 before somebody else creates it
         session.write_secret(mine.folder / SCRIPT, script_text)
+    return handed_over(world, mine, scheduler)
+
+
+def handed_over(world: World, mine: Session, scheduler: Scheduler) -> list[str]:
+    """The argv that starts it: as a job, or held by a terminal."""
+    if mine.job.held:
+        return scheduler.hold(mine.job.resources, mine.folder)
     return scheduler.submit(start(world, mine), mine.job.resources, mine.folder)
 
 
@@ -140,5 +170,8 @@ def when(world: World, job: Job) -> str:
 
 
 def _run(world: World, mine: Session, argv: Sequence[str]) -> Output:
-    env = {**environment(world, mine.job), **world.own_python_env()}
-    return world.run(argv, env=env, cwd=mine.folder, timeout=PATIENCE)
+    return world.run(argv, env=_env(world, mine), cwd=mine.folder, timeout=PATIENCE)
+
+
+def _env(world: World, mine: Session) -> dict[str, str]:
+    return {**environment(world, mine.job), **world.own_python_env()}

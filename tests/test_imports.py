@@ -30,7 +30,7 @@ RANKS = (
     "plan journal script",
     "apply environments preflight selftest proof running submission mirror workshop",
     "health way_in following far",
-    "launch orders serve relay connect",
+    "launch holding orders serve relay connect",
     "rehearsal",
     "ui",
     "cli",

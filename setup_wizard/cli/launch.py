@@ -70,7 +70,10 @@ def launch(
         bool, typer.Option("--here", help="On this very machine, also if it is a login node.")
     ] = False,
     interactive: Annotated[
-        bool, typer.Option("--interactive", help="Inside the allocation that you are in.")
+        bool,
+        typer.Option(
+            "--interactive", help="In this terminal: in the allocation you are in, else in a new one."
+        ),
     ] = False,
     readable: Annotated[
         bool, typer.Option("--i-understand-http-is-readable", help="Needed for --access direct.")

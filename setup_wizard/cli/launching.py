@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from setup_wizard import submission
-from setup_wizard.errors import BadInput
+from setup_wizard import holding, submission
+from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.following import QUEUED, follow
 from setup_wizard.launch import Launched, launch, prove, submit
 from setup_wizard.orders import Order, Wish, last, order, remember, way_of
 from setup_wizard.running import stop
 from setup_wizard.schedulers import LOG
-from setup_wizard.session import End, Place, Session, read, this_process
+from setup_wizard.session import Address, End, Place, Session, read, this_process
 from setup_wizard.ui import show
-from setup_wizard.world import silent
+from setup_wizard.world import Report, silent
 
 if TYPE_CHECKING:
     from setup_wizard.world import World
@@ -121,8 +123,7 @@ def show_only(world: World, wanted: Order, json: bool) -> int:
     folder = world.state / "sessions" / "NAME"
     mine = Session("NAME", folder, wanted.job, this_process(world), world.now())
     script = submission.text(world, mine)
-    start = submission.start(world, mine)
-    argv = find(wanted.job.scheduler).submit(start, wanted.job.resources, folder)
+    argv = submission.handed_over(world, mine, find(wanted.job.scheduler))
     if json:
         show.put_json({"ok": True, "site": wanted.site.name, "script": script, "submit": argv})
     else:
@@ -142,6 +143,8 @@ def ask_when(world: World, wanted: Order, json: bool) -> int:
 
 def go(world: World, wanted: Order, manner: Manner) -> int:
     """Submit and follow; with `detach` only submit."""
+    if wanted.job.interactive:
+        return stay(world, wanted, manner)
     mine = submit(world, wanted.job, wanted.way)
     remember(world, wanted.job)
     if not manner.detach:
@@ -156,13 +159,59 @@ def go(world: World, wanted: Order, manner: Manner) -> int:
 def follow_it(world: World, mine: Session, manner: Manner) -> int:
     """Follow with one line on the screen until there is an address, prove it, and show it."""
     try:
-        with show.live(world, err=manner.json) if not manner.quiet else nullcontext() as live:
-            report = live.report if live else silent
-            address = follow(world, mine, report, manner.patience)
-            launched = prove(world, mine, address, report)
+        _show_when_proven(world, manner, lambda report: (mine, follow(world, mine, report, manner.patience)))
     except KeyboardInterrupt:
         _interrupted(world, mine, manner)
         raise
+    return 0
+
+
+def stay(world: World, wanted: Order, manner: Manner) -> int:
+    """Show an interactive session when it is proven; end it with the first Ctrl-C, or the terminal."""
+    if manner.detach:
+        raise BadInput("--interactive stays in this terminal.", fix="Leave out --detach, or --interactive.")
+    _hear_the_end_once()
+    ready = False
+    try:
+        with holding.held(world, wanted.job, wanted.way) as held:
+            if wanted.job.held:  # what was right on a node is not where we are next time
+                remember(world, wanted.job)
+            _show_when_proven(world, manner, lambda report: held.answering(manner.patience, report))
+            if not manner.json and not manner.quiet:
+                print("It lasts as long as this terminal. Ctrl-C ends it.", flush=True)
+            ready = True
+            end = held.until_it_ends()
+    except KeyboardInterrupt:
+        print("The session was ended.", file=sys.stderr)
+        if not ready:
+            raise
+        return 0
+    if end.how == "died":
+        raise MachineBlocks(end.problem, fix=end.fix)
+    print(f"{held.session.id}: {end.problem or end.how}", file=sys.stderr)
+    return 0
+
+
+def _hear_the_end_once() -> None:
+    """Take Ctrl-C, a closed terminal and a request to end alike, and only the first: ending is not ended."""
+    told = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+
+    def end(number: int, frame: object) -> None:
+        for each in told:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for each in told:
+        signal.signal(each, end)
+
+
+def _show_when_proven(
+    world: World, manner: Manner, answering: Callable[[Report], tuple[Session, Address]]
+) -> None:
+    """Show one line that changes until the session answers and is proven; then how to open it."""
+    with show.live(world, err=manner.json) if not manner.quiet else nullcontext() as live:
+        report = live.report if live else silent
+        launched = prove(world, *answering(report), report)
     if manner.json:
         show.put_json(as_data(launched))
     elif manner.quiet:
@@ -170,7 +219,7 @@ def follow_it(world: World, mine: Session, manner: Manner) -> int:
         print(launched.url)
     else:
         show.put(show.launched(launched, world.home), world)
-    return 0
+    sys.stdout.flush()
 
 
 def start(world: World, prefix: Path, json: bool) -> Launched:

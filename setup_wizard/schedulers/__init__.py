@@ -13,6 +13,10 @@ from setup_wizard.hints import did_you_mean
 from setup_wizard.world import Output
 
 SCRIPT, LOG = "job.sh", "job.log"  # in the session's folder: the batch script, and what it prints
+RUN_SCRIPT = (  # typed where a shell waits in an allocation; without the step, Slurm's is on the login node
+    """exec sh -c '[ -n "$SLURM_JOB_ID" ] && [ -z "$SLURMD_NODENAME" ] && """
+    """exec srun --pty -n1 -c"${SLURM_NTASKS:-1}" bash "$0"; exec bash "$0"' """
+)
 LEAD = 60  # seconds before its end at which a job is told of it
 
 
@@ -88,6 +92,12 @@ class Scheduler(Protocol):
 
     def rehearse(self, wanted: Resources, folder: Path) -> list[str]:
         """The argv that asks when the job would start, and hands over nothing; [] where nobody can tell."""
+
+    def hold(self, wanted: Resources, folder: Path) -> list[str]:
+        """The argv that takes an allocation for as long as its terminal is there; BadInput if it cannot."""
+
+    def held(self, said: str) -> tuple[str, bool]:
+        """What `hold` has said so far: the job's id ("" not yet), and whether a shell waits for SCRIPT."""
 
     def job_id(self, output: Output) -> str:
         """The id in what `submit` answered; a SetupError that explains it when it was refused."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from setup_wizard.errors import MachineBlocks
+from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.schedulers import Gone, JobState, Resources, Running, Unknown
 from setup_wizard.world import Output, World
 
@@ -32,6 +32,12 @@ class Local:
 
     def rehearse(self, wanted: Resources, folder: Path) -> list[str]:
         return []
+
+    def hold(self, wanted: Resources, folder: Path) -> list[str]:
+        raise BadInput("This machine has no scheduler to take an allocation from.", fix="Leave it out.")
+
+    def held(self, said: str) -> tuple[str, bool]:
+        return "", False
 
     def job_id(self, output: Output) -> str:
         if output.code == 0 and (said := re.fullmatch(r"([\w.-]+):([\w-]+):(\d+):(\d+)\n", output.out)):

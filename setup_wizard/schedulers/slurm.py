@@ -42,29 +42,22 @@ class Slurm:
 
     def header(self, wanted: Resources, folder: Path) -> Sequence[str]:
         log = str(folder / LOG).replace("%", "%%")
-        options = {
-            "job-name": wanted.name,
-            "account": wanted.account,
-            "partition": wanted.partition,
-            "qos": wanted.qos,
-            "reservation": wanted.reservation,
-            "nodes": str(wanted.nodes or 1),
-            "ntasks-per-node": "1",
-            "cpus-per-task": str(wanted.cpus or ""),
-            "mem": wanted.memory,
-            "gpus-per-node": str(wanted.gpus or ""),
-            "gres": wanted.gres,
-            "time": written(wanted.time_limit) if wanted.time_limit else "",
-            "constraint": wanted.constraint,
-            "signal": f"B:TERM@{wanted.signal}",
-            "output": log,
-            "open-mode": "append",
-        }
+        ours = {"signal": f"B:TERM@{wanted.signal}", "output": log, "open-mode": "append"}
+        options = {**_options(wanted), **ours}
         lines = [f"--{name}={_quoted(name, value)}" for name, value in options.items() if value]
         return [f"#SBATCH {line}" for line in (*lines, "--no-requeue")]
 
     def submit(self, start: Sequence[str], wanted: Resources, folder: Path) -> list[str]:
         return ["sbatch", "--parsable", str(folder / SCRIPT)]
+
+    def hold(self, wanted: Resources, folder: Path) -> list[str]:
+        options = {**_options(wanted), "signal": f"TERM@{wanted.signal}"}
+        given = [f"--{name}={value}" for name, value in options.items() if value]
+        return ["srun", "--pty", *given, "bash", str(folder / SCRIPT)]
+
+    def held(self, said: str) -> tuple[str, bool]:
+        job = re.search(r"^srun: job (\d+) ", said, re.MULTILINE)
+        return job[1] if job else "", False
 
     def rehearse(self, wanted: Resources, folder: Path) -> list[str]:
         return ["sbatch", "--test-only", str(folder / SCRIPT)]
@@ -95,6 +88,25 @@ class Slurm:
 
     def cancel(self, job_id: str, *, hard: bool = False) -> list[str]:
         return ["scancel", job_id] if hard else ["scancel", "--batch", "--signal=TERM", job_id]
+
+
+def _options(wanted: Resources) -> dict[str, str]:
+    """What is asked for, in the words of sbatch and srun."""
+    return {
+        "job-name": wanted.name,
+        "account": wanted.account,
+        "partition": wanted.partition,
+        "qos": wanted.qos,
+        "reservation": wanted.reservation,
+        "nodes": str(wanted.nodes or 1),
+        "ntasks-per-node": "1",
+        "cpus-per-task": str(wanted.cpus or ""),
+        "mem": wanted.memory,
+        "gpus-per-node": str(wanted.gpus or ""),
+        "gres": wanted.gres,
+        "time": written(wanted.time_limit) if wanted.time_limit else "",
+        "constraint": wanted.constraint,
+    }
 
 
 def _quoted(name: str, value: str) -> str:

@@ -60,6 +60,9 @@ REFUSED = (
     ),
 )
 OVER = "its job has ended"
+# What qsub -I says of its job, and what Slurm's says, which calls salloc and may leave us on the login node.
+HELD = re.compile(r"^qsub: (?:waiting for )?job (\S+) |^salloc: .*job (?:allocation )?(\d+)", re.MULTILINE)
+READY = re.compile(r"^qsub: job \S+ ready|^salloc: Granted job allocation", re.MULTILINE)
 
 
 class Torque:
@@ -82,6 +85,16 @@ class Torque:
     def submit(self, start: Sequence[str], wanted: Resources, folder: Path) -> list[str]:
         log = str(folder / LOG)  # in the script, Slurm's qsub would overrule it
         return ["qsub", "-N", wanted.name, "-j", "oe", "-o", log, str(folder / SCRIPT)]
+
+    def hold(self, wanted: Resources, folder: Path) -> list[str]:
+        where = ["-q", _plain("partition", wanted.partition)] if wanted.partition else []
+        who = ["-A", _plain("account", wanted.account)] if wanted.account else []
+        what = ",".join(_plain("resources", text) for text in (*self.places(wanted), *_time(wanted)))
+        return ["qsub", "-I", "-N", wanted.name, *where, *who, "-l", what]
+
+    def held(self, said: str) -> tuple[str, bool]:
+        job, ready = HELD.search(said), READY.search(said)
+        return next(filter(None, job.groups()), "") if job else "", bool(ready)
 
     def rehearse(self, wanted: Resources, folder: Path) -> list[str]:
         return []

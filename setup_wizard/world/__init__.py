@@ -15,12 +15,16 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from setup_wizard.errors import MachineBlocks
 from setup_wizard.world import downloads, machine, ours, programs, web
 from setup_wizard.world.data import Disk, Limits, Mount, Output, Patience, Progress, Reply, Report, silent
 from setup_wizard.world.downloads import make_private, sha256_of
 from setup_wizard.world.straight import Ask, our_address, straight
+
+if TYPE_CHECKING:
+    from setup_wizard.world.terminals import Terminal
 
 __all__ = [
     "APP",
@@ -210,6 +214,12 @@ class World:
     ) -> int:
         """Start a program that outlives us, its output in `log` (0600); give its process id."""
         return programs.start([str(a) for a in argv], log=log, env=env, cwd=cwd)
+
+    def terminal(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> Terminal:
+        """Start a program on a terminal of its own, what it prints in `log`; MachineBlocks if it cannot."""
+        from setup_wizard.world import terminals
+
+        return terminals.Terminal(argv, env, cwd, log)
 
     def detach(self, log: Path) -> int:
         """Go on without terminal and caller, our output in `log`: gives 0 there, and its process id here."""
