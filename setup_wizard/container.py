@@ -37,8 +37,8 @@ for name in sys.argv[1:]:
 print(json.dumps([sys.prefix, found]))"""
 NONE = f"is neither {RUNTIMES[0]} nor {RUNTIMES[1]}, one of which runs images."
 FIND_ONE = f"See whether a module has it (module avail {RUNTIMES[1]}), and add: --env-modules NAME"
-# Where the packages of this machine lie, which are not those of the image.
-NOT_INSIDE = ("JUPYTER", "BASH_FUNC_", "LD_LIBRARY_PATH")
+# Where packages and folders of this machine lie, which are not those of the image.
+NOT_INSIDE = (*start.NOT_TAKEN_OVER, "BASH_FUNC_", "LD_LIBRARY_PATH")
 
 
 class Container(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -22,7 +23,11 @@ from setup_wizard.jupyter.nook import Nook
 from setup_wizard.world import World
 
 STAND_IN = Path(__file__).with_name("apptainer_stand_in.py")
-needs_bwrap = pytest.mark.skipif(not shutil.which("bwrap"), reason="apt-get install bubblewrap")
+BWRAP = ["bwrap", "--ro-bind", "/", "/", "true"]
+needs_bwrap = pytest.mark.skipif(
+    not shutil.which("bwrap") or subprocess.run(BWRAP, capture_output=True).returncode != 0,
+    reason="no bubblewrap here (apt-get install bubblewrap), or no namespaces for it",
+)
 
 
 def runtime(folder: Path, script: str) -> None:
@@ -58,7 +63,10 @@ def test_a_cell_runs_in_the_image(jupyter_prefix: Path, tmp_path: Path) -> None:
         assert launched.proof.kernel_prefix == "/opt/jupyter"
         assert json.loads(log.read_text()) == expected_argv(world, mine, data)
         assert cell(world, mine, "print(open('/data/value').read())") == "seen"
-        assert cell(world, mine, f"import os; print(os.path.exists({str(data)!r}))") == "False"
+        assert cell(world, mine, f"print(os.path.exists({str(data)!r}))") == "False"
+        kernel = cell(world, mine, "print(os.getpid())")
+        marked = [str(pid) for pid, _ in world.marked(parts.nook_of(mine).mark)]
+        assert kernel in marked  # so its work is seen, and its end seen to
         assert (
             cell(world, mine, "print(os.environ['PYTHONNOUSERSITE'], 'CONDA_PREFIX' in os.environ)")
             == "1 False"
