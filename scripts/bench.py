@@ -34,6 +34,7 @@ from setup_wizard.conda.environment import create, solve
 from setup_wizard.conda.spec import EnvSpec, named, read_spec
 from setup_wizard.journal import Journal
 from setup_wizard.mirror import build, server
+from setup_wizard.steps.login_file import reads_rc
 from setup_wizard.world import Progress, World
 
 T = TypeVar("T")
@@ -101,7 +102,8 @@ def account_set_up(bench: Bench) -> Iterator[tuple[Path, list[str]]]:
 
 
 def check_all(world: World) -> None:
-    """Every check that a second setup makes."""
+    """Every check that a second setup makes: of its steps, and whether a login shell reads the rc file."""
+    reads_rc(world)
     for entry in Journal(world).receipt.values():
         entry.step.check(world)
 

@@ -97,6 +97,8 @@ def _remembered(world: World) -> Path:
 def remember(world: World, answers: Answers) -> None:
     """Keep the answers for next time; a licence is agreed to anew each time."""
     answers = msgspec.structs.replace(answers, accept_licence=None)
+    if answers == recall(world):
+        return
     files.write(_remembered(world), msgspec.json.encode(answers, enc_hook=str), mode=0o600)
 
 

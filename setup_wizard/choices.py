@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import msgspec
 
-from setup_wizard import notebook_catalogue
+from setup_wizard import __version__, notebook_catalogue
 from setup_wizard.answers import Answers
 from setup_wizard.conda import distributions, spec
 from setup_wizard.conda.distributions import Found, Release
@@ -27,7 +28,8 @@ WELCOME = "welcome"
 class Choices(msgspec.Struct, frozen=True):
     """What this machine offers: condas that are there, places, environments, notebooks, rc files to mend.
 
-    `mine` is the distribution that an earlier run of ours has installed, or has begun to.
+    `mine` is the distribution that an earlier run of ours has installed, or has begun to; `made` what the
+    environments of earlier runs hold.
     """
 
     found: tuple[Found, ...]
@@ -37,6 +39,7 @@ class Choices(msgspec.Struct, frozen=True):
     old_blocks: tuple[str, ...] = ()
     login_file_reads_rc: bool = True
     mine: Distribution | None = None
+    made: tuple[EnvSpec, ...] = ()
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -53,7 +56,14 @@ class Wanted(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-def look(world: World, mirror: str | None, mine: Distribution | None, *, notebooks: bool = True) -> Choices:
+def look(
+    world: World,
+    mirror: str | None,
+    mine: Distribution | None,
+    made: tuple[EnvSpec, ...] = (),
+    *,
+    notebooks: bool = True,
+) -> Choices:
     """What can be chosen here. A mirror is asked for the `notebooks` that it has; nobody else is asked."""
     return Choices(
         found=tuple(f for f in distributions.find(world) if not mine or f.prefix != mine.prefix),
@@ -63,6 +73,7 @@ def look(world: World, mirror: str | None, mine: Distribution | None, *, noteboo
         old_blocks=tuple(old_blocks(world)),
         login_file_reads_rc=reads_rc(world),
         mine=mine,
+        made=made,
     )
 
 
@@ -91,20 +102,40 @@ def look_up(answers: Answers, choices: Choices, world: World) -> Wanted:
         answers=answers,
         prefix=distribution.prefix if distribution else _found(answers.distribution or "", choices),
         distribution=distribution,
-        environments=tuple(environment(n, answers) for n in answers.environments or ()),
+        environments=tuple(environment(n, answers, choices.made) for n in answers.environments or ()),
         repositories=chosen.repositories,
         notes=chosen.notes,
     )
 
 
-def environment(name: str, answers: Answers) -> tuple[str, EnvSpec]:
-    """The name and the content of an environment, by the name of one in envs/ or the path of a YAML file."""
+def environment(name: str, answers: Answers, made: tuple[EnvSpec, ...] = ()) -> tuple[str, EnvSpec]:
+    """The name and the content of an environment, by the name of one in envs/ or the path of a YAML file.
+
+    Of those `made` before, one that came of the very same is taken as it is: reading YAML well takes longer
+    than all the rest of a second setup.
+    """
     is_path = name.endswith((".yml", ".yaml")) or "/" in name
     path = Path(name).expanduser().absolute() if is_path else spec.named(name)
-    wanted = spec.read_spec(path, anaconda=answers.channels == "anaconda")
-    if answers.mirror:
-        wanted = msgspec.structs.replace(wanted, channels=(f"{answers.mirror}/conda-forge",))
+    came_of = _came_of(path, answers)
+    known = {s.came_of: s for s in made}
+    wanted = known.get(came_of) if came_of else None
+    wanted = wanted or _read(path, answers, came_of)
     return wanted.name or spec.check_name(path.stem, str(path)), wanted
+
+
+def _came_of(path: Path, answers: Answers) -> str:
+    """All that a spec is made from, as one SHA-256; "" for a file that cannot be read."""
+    try:
+        parts = [__version__, str(path), path.read_bytes(), answers.channels, answers.mirror]
+    except OSError:
+        return ""
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+
+
+def _read(path: Path, answers: Answers, came_of: str) -> EnvSpec:
+    wanted = spec.read_spec(path, anaconda=answers.channels == "anaconda")
+    channels = (f"{answers.mirror}/conda-forge",) if answers.mirror else wanted.channels
+    return msgspec.structs.replace(wanted, channels=channels, came_of=came_of)
 
 
 def _family(mine: Distribution | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.errors import BadInput
 from setup_wizard.hints import did_you_mean
 from setup_wizard.journal import Receipt
@@ -37,6 +38,11 @@ def _environment(step: CondaEnv, kernel: str) -> Environment:
         (json.loads(r.read_bytes())["version"] for r in records if r.name.startswith("python-3")), ""
     )
     return Environment(step.name, step.prefix, len(records), python, kernel)
+
+
+def specs(receipt: Receipt) -> tuple[EnvSpec, ...]:
+    """What the environments that we have made hold."""
+    return tuple(e.step.spec for e in receipt.values() if isinstance(e.step, CondaEnv) and e.made)
 
 
 def folder(receipt: Receipt, world: World) -> Path:

@@ -5,7 +5,6 @@ Text is handled as bytes decoded with `surrogateescape`: what is not UTF-8 comes
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import stat
@@ -191,6 +190,8 @@ def old_bytes(what: FileBefore) -> bytes:
 
 def diff(path: Path, old: str, new: str) -> str:
     """A unified diff of a coming change, for people; control characters and stray bytes are shown escaped."""
+    import difflib  # only where something will change
+
     lines = difflib.unified_diff(
         _printable(old), _printable(new), f"{path} (now)", f"{path} (then)", lineterm="", n=2
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
 def near(word: str, known: Iterable[str]) -> list[str]:
     """Up to three known names near to `word`, best first."""
+    import difflib  # only where something was misspelt
+
     by_lower = {name.lower(): name for name in known}
     return [by_lower[n] for n in difflib.get_close_matches(word.lower(), by_lower, n=3, cutoff=0.6)]
 

@@ -15,7 +15,7 @@ from setup_wizard.errors import BadInput, MachineBlocks, NotProven
 from setup_wizard.journal import Journal, Receipt
 from setup_wizard.plan import make_plan
 from setup_wizard.steps import ShellBlock
-from setup_wizard.ui import ask, show
+from setup_wizard.ui import show
 from setup_wizard.world import World
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def run(given: Answers, how: How) -> int:
     known = fold(given, last)
     some = how.asks or known.notebooks is None or bool(set(known.notebooks) - {WELCOME})
     mine = environments.distribution(journal.receipt)
-    choices = look(world, known.mirror, mine, notebooks=some)
+    made = environments.specs(journal.receipt)
+    choices = look(world, known.mirror, mine, made, notebooks=some)
     with ExitStack() as held:
         if how.asks:
             held.enter_context(journal)
@@ -60,6 +61,8 @@ def _first_screen(answers: Answers, choices: Choices, world: World) -> None:
 def _answers(given: Answers, last: Answers, choices: Choices, world: World, how: How) -> Answers:
     """Complete answers: by asking, or with --yes from last time and the proposal. Raises BadInput."""
     if how.asks:
+        from setup_wizard.ui import ask
+
         return ask.ask(given, choices, world, lambda answers: remember(world, answers))
     if how.yes:
         return fold(given, last, proposal(choices, world))

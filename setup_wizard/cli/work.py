@@ -19,7 +19,7 @@ from setup_wizard.errors import BadInput, Declined, MachineBlocks
 from setup_wizard.journal import Journal, Planned
 from setup_wizard.plan import Plan
 from setup_wizard.step import Done
-from setup_wizard.ui import ask, show
+from setup_wizard.ui import show
 from setup_wizard.ui.totals import Totals
 from setup_wizard.world import World
 
@@ -77,6 +77,8 @@ def agree(question: str, how: How, explain: object = None) -> None:
         raise BadInput(
             "Nobody is here to agree to this.", fix="Look at it with --dry-run, then agree with --yes."
         )
+    from setup_wizard.ui import ask
+
     while (said := ask.confirm(question, World.here(), explain=callable(explain))) == "explain":
         if callable(explain):
             explain()

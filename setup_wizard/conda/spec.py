@@ -36,7 +36,10 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 
 
 class EnvSpec(msgspec.Struct, frozen=True):
-    """What an environment should hold. `places` say where in `source` each dependency stands ("4:5")."""
+    """What an environment should hold. `places` say where in `source` each dependency stands ("4:5").
+
+    `came_of` is a digest of all that this was made from, so that it need not be read again.
+    """
 
     name: str
     channels: tuple[str, ...]
@@ -46,6 +49,7 @@ class EnvSpec(msgspec.Struct, frozen=True):
     prefix: Path | None = None
     source: Path | None = None
     places: tuple[str, ...] = ()
+    came_of: str = ""
 
     def at(self, dependency: str) -> str:
         """Where a dependency stands, for messages: "FILE:LINE:COLUMN: ", or "" when it is not from a file."""

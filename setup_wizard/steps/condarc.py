@@ -38,7 +38,8 @@ class Condarc(msgspec.Struct, frozen=True, kw_only=True, tag="condarc"):
         if problem := textfile.obstacle(world, self.path):
             return Blocked(problem, self._by_hand())
         try:
-            return textfile.proposed(world, self.path, self._changed(files.read_text(self.path)))
+            text = files.read_text(self.path)
+            return textfile.proposed(world, self.path, text if text == self._new() else self._changed(text))
         except Odd as e:
             return Blocked(f"{self.path}:{e.line}:{e.column}: {e.said}.", e.fix)
 
@@ -62,6 +63,10 @@ class Condarc(msgspec.Struct, frozen=True, kw_only=True, tag="condarc"):
         except Odd as e:
             raise BadInput(f"{self.path}:{e.line}:{e.column}: {e.said}.", fix=e.fix) from None
 
+    def _new(self) -> str:
+        """The file as we make it where there was none; to know it again needs no reading of YAML."""
+        return "".join(f"{line}\n" for line in self._lines())
+
     def _changed(self, text: str) -> str:
         return condarc_text.write(
             text, condarc_text.wanted(condarc_text.read(text), self.channels, self.strict)
@@ -73,9 +78,8 @@ class Condarc(msgspec.Struct, frozen=True, kw_only=True, tag="condarc"):
         return condarc_text.write(now, condarc_text.given_back(were, made, are))
 
     def _by_hand(self) -> str:
-        lines = [
-            "channels:",
-            *(f"  - {c}" for c in self.channels),
-            *["channel_priority: strict"] * self.strict,
-        ]
-        return f"Write this into {self.path} yourself, then run again:\n    " + "\n    ".join(lines)
+        return f"Write this into {self.path} yourself, then run again:\n    " + "\n    ".join(self._lines())
+
+    def _lines(self) -> list[str]:
+        strict = ["channel_priority: strict"] * self.strict
+        return ["channels:", *(f"  - {c}" for c in self.channels), *strict]

@@ -6,7 +6,6 @@ indentation and quotes survive. ruamel.yaml is imported here and in `yamlfile`, 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -118,6 +117,8 @@ _NOT_TEXT = ("true", "false", "yes", "no", "on", "off", "null")
 
 
 def _differences(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
+    import difflib
+
     matcher = difflib.SequenceMatcher(a=old, b=new, autojunk=False)
     return [op for op in matcher.get_opcodes() if op[0] != "equal"]
 
