@@ -57,6 +57,8 @@ def run(world: World, wish: Wish, source: Source, manner: Manner) -> int:
     wanted = again(world, wish.readable) if source.again else ordered(world, wish, source, manner)
     if not wanted:  # of an environment that is not there yet, the plan was shown
         return 0
+    if wanted.job.container and not manner.quiet:  # which may take minutes, if it is fetched
+        print(f"Looks into the image {wanted.job.container.image} …", file=sys.stderr, flush=True)
     if manner.dry_run:
         return show_only(world, wanted, manner.json)
     if manner.test_only:
