@@ -22,6 +22,7 @@ LOOK = 0.1  # seconds between two looks whether a session has ended
 ASK = 2.0  # seconds between two questions to the scheduler meanwhile
 STOP = 25.0  # seconds for a session to end when asked, before it is ended
 TOO_OLD = 3600.0  # seconds after which a launch on another machine, which we cannot see, is over
+QUIET = 300.0  # seconds without a heartbeat after which a session that runs is not believed to answer
 KEEP = 30 * 86400.0  # seconds that the logs of an ended session are kept
 
 
@@ -144,6 +145,8 @@ def _row(world: World, s: Session | Damaged, state: JobState | None) -> Row:
     if isinstance(state, Running):
         used = state.cores * max(0.0, world.now() - state.since) / 3600
         row = change(row, node=state.host, until=state.until, core_hours=round(used, 3))
+    if isinstance(state, Running) and (minutes := _quiet(world, s) / 60) > QUIET / 60:
+        state = Unknown(f"it has given no sign of life for {minutes:.0f} min")
     if isinstance(state, Unknown):  # the last that is known of it, which may well be true
         row = change(row, detail=state.reason)
     elif not address:
@@ -160,6 +163,13 @@ def give_back(world: World) -> None:
     for s in session.every(world):
         if isinstance(s, Session) and session.read(s.folder, End):
             _give_back(world, s)
+
+
+def _quiet(world: World, s: Session) -> float:
+    """Seconds since its last heartbeat; 0 where there has been none yet."""
+    with contextlib.suppress(OSError):
+        return world.now() - (s.folder / session.HEARTBEAT).stat().st_mtime
+    return 0.0
 
 
 def _give_back(world: World, s: Session) -> str:

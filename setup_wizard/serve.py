@@ -90,6 +90,7 @@ class Serve:
         """Hold the port, start, open the way in meanwhile, answer, watch."""
         if self.job.scratch:
             self.world.env["TMPDIR"] = str(nook.scratch(self.world, self.job.scratch))
+        nook.sweep(self.world)
         mine = nook.make(self.world)
         self.place = Place(session.this_process(self.world), mine.path, start.touched(self.world))
         session.write(self.session.folder, self.place)
@@ -167,7 +168,7 @@ class Serve:
         limit, token = self.job.idle_minutes * 60, session.secret(self.session, "token")
         self.until, looked = self._end_of_time(), self.world.now()
         while True:
-            (self.session.folder / "heartbeat").touch()
+            (self.session.folder / session.HEARTBEAT).touch()
             if limit and idle.idle_for(self.world, self.way.base, token, mine) >= limit:
                 return End(self.world.now(), "idle", f"Nothing happened for {self.job.idle_minutes:g} min.")
             if self.until and self.world.now() > self.until - self.job.resources.signal:

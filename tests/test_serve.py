@@ -181,6 +181,22 @@ def test_the_nook_is_short_private_and_on_this_node(world: World, tmp_path: Path
     assert not mine.path.exists()
 
 
+def test_only_the_nooks_of_dead_sessions_of_this_node_are_swept(world: World) -> None:
+    """Whose process is gone is removed; one that lives, another host's, and what says nothing stay."""
+    lives, dead, far, mute = (nook.make(world) for _ in range(4))
+    host, boot, sight, pid, born = (dead.path / nook.OWNER).read_text().split("\n")
+    try:
+        (dead.path / nook.OWNER).write_text("\n".join([host, boot, sight, pid, "1"]))
+        (far.path / nook.OWNER).write_text("\n".join(["elsewhere", boot, sight, pid, "1"]))
+        (mute.path / nook.OWNER).unlink()
+        nook.sweep(world)
+        assert [n.path.exists() for n in (lives, dead, far, mute)] == [True, False, True, True]
+        assert born
+    finally:
+        for each in (lives, far, mute):
+            nook.leave(world, each, patience=0.1)
+
+
 def test_leaving_the_nook_ends_who_carries_its_mark(world: World) -> None:
     """Also a process that ignores the request to end; never one without the mark."""
     mine = nook.make(world)

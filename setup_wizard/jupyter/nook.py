@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ from string import Template
 from setup_wizard.errors import MachineBlocks
 from setup_wizard.world import World
 
-PREFIX = "hjs-"
+PREFIX, OWNER = "hjs-", "owner"
 LONGEST = 107  # bytes of a Unix socket's path, less the NUL
 SOCKET = len("/run/kernel-00000000-0000-0000-0000-000000000000-ipc-5")
 FAR = ("nfs", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb", "panfs", "afs", "fuse.")
@@ -55,14 +56,14 @@ class Nook:
 def make(world: World) -> Nook:
     """A new nook; MachineBlocks when there is no place for one."""
     tried = []
-    for base in dict.fromkeys([world.env.get("TMPDIR") or "/tmp", "/tmp", "/dev/shm", "/var/tmp"]):
+    for base in _bases(world):
         if len(f"{base}/{PREFIX}12345678".encode()) + SOCKET > LONGEST:
             tried.append(f"{base}: too long a path for a socket")
         elif not Path(base).is_dir() or world.disk(Path(base)).kind.startswith(FAR):
             tried.append(f"{base}: not a folder on a disk of this node")
         else:
             try:
-                return _furnish(Nook(Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))))
+                return _furnish(world, Nook(Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))))
             except OSError as e:
                 tried.append(f"{base}: {e.strerror}")
     raise MachineBlocks(
@@ -71,10 +72,32 @@ def make(world: World) -> Nook:
     )
 
 
-def _furnish(nook: Nook) -> Nook:
+def _bases(world: World) -> list[str]:
+    return list(dict.fromkeys([world.env.get("TMPDIR") or "/tmp", "/tmp", "/dev/shm", "/var/tmp"]))
+
+
+def _furnish(world: World, nook: Nook) -> Nook:
+    (nook.path / OWNER).write_text("\n".join(_owner(world, world.pid)))
     nook.run.mkdir(0o700)
     nook.static.mkdir(0o700)
     return nook
+
+
+def _owner(world: World, pid: int) -> list[str]:
+    """Whose a nook is: host, boot, what this process sees of others, and one of those for good."""
+    return [world.hostname, world.boot, os.readlink("/proc/self/ns/pid"), str(pid), world.born(pid)]
+
+
+def sweep(world: World) -> None:
+    """Remove the nooks of sessions of ours on this node that were killed too hard to do so themselves."""
+    for base in _bases(world):
+        for path in Path(base).glob(f"{PREFIX}*"):
+            with contextlib.suppress(OSError, ValueError):  # somebody else's, or of another kind
+                host, boot, sight, pid, born = (path / OWNER).read_text().split("\n")
+                here = _owner(world, int(pid))
+                gone = boot != here[1] or (sight == here[2] and born != here[4])
+                if path.lstat().st_uid == world.uid and host == here[0] and gone:
+                    leave(world, Nook(path), patience=1.0)
 
 
 def leave(world: World, nook: Nook, patience: float) -> None:

@@ -135,6 +135,24 @@ def test_a_silent_controller_ends_nothing(login: Login) -> None:
     assert login.call("stop", made["session"])["stopped"] == {made["session"]: True}
 
 
+def test_a_killed_watcher_is_told_and_swept_away_by_the_next_job(login: Login) -> None:
+    """Without a heartbeat it is not believed to answer; killed, it is dead; the next job clears the node."""
+    made, c1 = login.launch(), login.cluster.node("c1")
+    c1.sh("pkill -STOP -u alice -f [s]etup_wizard.serve")
+    login.cluster.login.sh(f"touch -d '-10 minutes' {SESSIONS}/{made['session']}/heartbeat")
+    row = login.row(made["session"])
+    assert (row["state"], row["url"]) == ("unknown", made["url"])
+    assert "no sign of life for 10 min" in row["detail"]
+    c1.sh("pkill -KILL -u alice -f [s]etup_wizard.serve")
+    until(lambda: login.row(made["session"])["state"] == "died", 60)
+    assert (login.secrets(), len(login.nooks("c1"))) == ([], 1)
+    second = login.launch()
+    assert second["ok"], second
+    assert len(login.nooks("c1")) == 1
+    login.call("stop", second["session"])
+    assert login.nooks("c1") == []
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
