@@ -17,8 +17,9 @@ import msgspec
 from setup_wizard import proof
 from setup_wizard.access import Ticket
 from setup_wizard.errors import MachineBlocks, NetworkTrouble, SetupError
-from setup_wizard.far import Far, Tunnel
+from setup_wizard.far import SOON, Far
 from setup_wizard.proof import Proof, Target
+from setup_wizard.tunnel import Tunnel
 from setup_wizard.world import Progress, Report, World, laptop, silent
 
 LOOK, LONGEST_LOOK = 0.5, 10.0  # seconds between two looks at how the session is, at first and at most
@@ -26,6 +27,7 @@ QUEUE = 3 * 86400.0  # seconds to wait in a queue
 WATCH = 0.5  # seconds between two looks whether the tunnel is open
 ASK = 30.0  # seconds between two questions whether the session still runs
 PAUSE, LONGEST_PAUSE = 0.2, 1.0  # seconds between two tries to come back
+HANGS = 1.0  # seconds of silence that make a new log-in quicker than patience
 
 # What is reported: one line that changes.
 LOG_IN = "Logging in to {host}"
@@ -89,7 +91,8 @@ def logged_in(world: World, host: str, config: str = "", report: Report = silent
 def launch(far: Far, words: Sequence[str], report: Report = silent) -> str:
     """Launch there, with the words of a launch; give the session's name."""
     report(Progress(LAUNCH.format(host=far.host)))
-    way = () if "--access" in words else ("--access", "tunnel")
+    chosen = any(word.split("=")[0] == "--access" for word in words)
+    way = () if chosen else ("--access", "tunnel")
     return far.told(("launch", "--detach", "--json", *way, *words), _Launched).session
 
 
@@ -169,20 +172,41 @@ def open_browser(far: Far, what: Connected) -> bool:
 
 
 def _come_back(far: Far, what: Connected) -> Seen:
-    """Log in again, see that the session still runs, and open the same tunnel."""
-    world, pause = far.world, PAUSE
+    """Log in again, and open the same tunnel; give how the session is then.
+
+    Meanwhile the port here answers, and says what is going on: nobody else can take it.
+    """
+    tunnel = what.tunnel
+    assert tunnel
     while True:
+        tunnel.shut()
+        with laptop.notice(tunnel.local, AWAY.format(host=far.host)):
+            _log_in_again(far)
+        with contextlib.suppress(NetworkTrouble):
+            tunnel.again()
+            return what.seen
+        with contextlib.suppress(NetworkTrouble):
+            if (seen := look(far, what.seen.id)).state != "ready":
+                return seen
+        far.world.sleep(PAUSE)
+
+
+def _log_in_again(far: Far) -> None:
+    """Until the connection carries again: this one, or a new one where that costs nobody a word."""
+    world, pause = far.world, PAUSE
+    while not far.answers(HANGS):
         try:
+            if far.alone:
+                far.close()
             if not far.is_open():
-                far.open(batch=True)
-            seen = look(far, what.seen.id)
-            if seen.state == "ready" and what.tunnel:
-                what.tunnel.again()
-            return seen
+                far.open(batch=True, patience=SOON)
+                return
         except NetworkTrouble:
-            world.sleep(pause)
-            pause = min(LONGEST_PAUSE, pause * 1.5)
+            pass
         except MachineBlocks:
             if not world.on_terminal:
                 raise
             far.open(batch=False)  # it wants to be asked again: the person is there
+            return
+        world.sleep(pause)
+        pause = min(LONGEST_PAUSE, pause * 1.5)

@@ -1,4 +1,4 @@
-"""A login node, over one ssh connection that everything else goes through, and the tunnels in it.
+"""A login node, over one ssh connection that everything else goes through.
 
 The connection is a master of ssh's own (ControlMaster): who logged in once, with a second factor perhaps, is
 not asked again. A host whose key is not the one that is known is never spoken to.
@@ -8,33 +8,29 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from setup_wizard.access import Nodes, Ticket
 from setup_wizard.errors import MachineBlocks, NetworkTrouble, SetupError
-from setup_wizard.jupyter.start import shows
-from setup_wizard.world import Output, World, laptop
+from setup_wizard.world import Output, World
 
 TOOL = "hpc-jupyter-setup"
-INSTALL = "python3 -m pip install --user hpc-jupyter-setup"
-# A cut is noticed within seconds, a short one survived.
-KEEP = ("ServerAliveInterval=4", "ServerAliveCountMax=3", "ExitOnForwardFailure=yes", "ConnectTimeout=10")
-SOON = "ConnectTimeout=2"
+# Who typed a password is not asked for it again after a short cut; the tunnel itself notices one sooner.
+KEEP = ("ServerAliveInterval=4", "ServerAliveCountMax=3", "ExitOnForwardFailure=yes")
+PATIENT, SOON = 10, 2  # seconds for a log-in where the network is well, and while it may be away
 REMOTE = 120.0  # seconds for a command there
 LOCAL = 20.0  # seconds for a word with our own master
-SHOWN = 10.0  # seconds for a tunnel to lead to Jupyter
-LOOK = 0.1
+ASKED = 60.0  # seconds for a log-in that asks nobody
 FIND = (
-    f'for p in "$(command -v {TOOL})" "$HOME/.local/bin/{TOOL}" '
+    f'for p in "$HOME/.local/bin/{TOOL}" "$(command -v {TOOL})" '
     f'"$("$SHELL" -lc "command -v {TOOL}" | tail -n 1)"; '
-    'do if [ -x "$p" ]; then echo "tool $p"; exit 0; fi; done'
+    'do if [ -x "$p" ]; then echo "tool $p"; "$p" --version; exit 0; fi; done'
 )
-WAYS: tuple[Nodes, ...] = ("ssh", "relay", "address")
+BY_KEY = 'using "publickey"'  # ssh's word for a log-in that needed no answer of a person's
 T = TypeVar("T")
 
 
@@ -49,7 +45,9 @@ class Far:
     host: str
     folder: Path
     config: str = ""
+    alone: bool = False  # whether it let us in by the key alone
     _tool: str = ""
+    _version: str = ""
 
     def ssh(self, *words: str) -> list[str]:
         """The start of an ssh command, with our configuration."""
@@ -60,17 +58,27 @@ class Far:
         """Where the master listens."""
         return str(self.folder / "m")
 
-    def open(self, *, batch: bool) -> None:
-        """Log in; with `batch` without asking anybody. A SetupError says why not."""
+    def open(self, *, batch: bool, patience: int = PATIENT) -> None:
+        """Log in; with `batch` without asking anybody. A SetupError says why not.
+
+        `patience` in seconds is how long the host may say nothing.
+        """
         Path(self.socket).unlink(missing_ok=True)  # one that was killed left it behind
         log = self.folder / "log"
         log.write_text("")
-        keep = (*((SOON,) if batch else ()), *KEEP)
-        words = [f"-oBatchMode={'yes' if batch else 'no'}", *(f"-o{k}" for k in keep)]
+        keep = (
+            f"BatchMode={'yes' if batch else 'no'}",
+            f"ConnectTimeout={patience}",
+            "LogLevel=VERBOSE",
+            *KEEP,
+        )
+        words = [f"-o{k}" for k in keep]
         argv = self.ssh("-M", "-S", self.socket, "-f", "-N", "-T", "-E", str(log), *words, self.host)
-        code = self.world.run(argv, timeout=60).code if batch else self._ask(argv)
+        code = self.world.run(argv, timeout=ASKED).code if batch else self._ask(argv)
+        said = log.read_text()
         if code != 0:
-            raise refused(self.host, log.read_text())
+            raise refused(self.host, said)
+        self.alone = BY_KEY in said
 
     def _ask(self, argv: list[str]) -> int:
         return self.world.lend_terminal(argv, env=self.world.env, cwd=self.world.home)
@@ -83,19 +91,34 @@ class Far:
         """End the connection, and all that goes through it."""
         self._control("exit")
 
-    def run(self, *words: str, timeout: float = REMOTE) -> Output:
+    def answers(self, seconds: float) -> bool:
+        """Whether the host says something within so many seconds."""
+        try:
+            return self.is_open() and self.run("true", timeout=seconds).code == 0
+        except NetworkTrouble:
+            return False
+
+    def run(
+        self,
+        *words: str,
+        timeout: float = REMOTE,
+        stdin: str = "",
+        on_line: Callable[[str], None] | None = None,
+    ) -> Output:
         """Run a command there. 255 is ssh's own trouble, and NetworkTrouble."""
-        argv = self.ssh(
-            "-S", self.socket, "-oControlMaster=no", "-oBatchMode=yes", f"-o{SOON}", "-T", self.host
-        )
-        output = self.world.run([*argv, shlex.join(words)], timeout=timeout)
+        no_other = ("ControlMaster=no", "BatchMode=yes", "ProxyCommand=false")  # never around the master
+        argv = self.ssh("-S", self.socket, *(f"-o{k}" for k in no_other), "-T", self.host)
+        output = self.world.run([*argv, shlex.join(words)], timeout=timeout, stdin=stdin, on_line=on_line)
         if output.code in (255, -9):
             raise NetworkTrouble(f"The connection to {self.host} is gone.", fix="Connect again.")
         return output
 
     def told(self, words: Sequence[str], kind: type[T]) -> T:
         """What our program there answers, as JSON; its errors are raised here as they are there."""
-        output = self.run(self.tool(), *words)
+        return self.understood(self.run(self.tool(), *words), kind, (TOOL, *words))
+
+    def understood(self, output: Output, kind: type[T], words: Sequence[str]) -> T:
+        """What the command `words` there has answered, as JSON; the same errors."""
         line = next((x for x in reversed(output.out.splitlines()) if x.startswith("{")), "")
         text = line if line and output.out.rstrip().endswith(line) else output.out[output.out.find("{") :]
         try:
@@ -106,18 +129,31 @@ class Far:
         except (ValueError, AttributeError, KeyError, msgspec.ValidationError) as e:
             last = (output.err.strip() or output.out.strip() or "nothing").splitlines()[-1]
             raise MachineBlocks(
-                f"«{TOOL} {words[0]}» on {self.host} answered: {last[:300]}",
-                fix=f"Try it there: ssh {self.host} {shlex.join([TOOL, *words])}",
+                f"«{' '.join(words[:2])}» on {self.host} answered: {last[:300]}",
+                fix=f"Try it there: ssh {self.host} {shlex.join(words)}",
             ) from e
 
     def tool(self) -> str:
         """Our program there."""
-        if not self._tool:
+        if not self.version():
+            raise MachineBlocks(
+                f"{TOOL} is not installed on {self.host}.",
+                fix=f"Install it there, in your home: {TOOL} connect {self.host} --install",
+            )
+        return self._tool
+
+    def version(self) -> str:
+        """The version of our program there; "" when there is none."""
+        if not self._version:
             said = self.run("sh", "-c", FIND).out.splitlines()
             self._tool = next((line[5:] for line in said if line.startswith("tool /")), "")
-        if not self._tool:
-            raise MachineBlocks(f"{TOOL} is not installed on {self.host}.", fix=f"ssh {self.host} {INSTALL}")
-        return self._tool
+            known = next((line.split()[1] for line in said if line.startswith(f"{TOOL} ")), "0")
+            self._version = known if self._tool else ""
+        return self._version
+
+    def look_again(self) -> None:
+        """Forget where our program was there: it has just been installed."""
+        self._tool = self._version = ""
 
     def read(self, path: str) -> str:
         """The text of a file there; it comes encrypted, and is in no command line."""
@@ -139,129 +175,6 @@ class Far:
     def _control(self, word: str, *more: str) -> Output:
         argv = self.ssh("-S", self.socket, "-O", word, *more, self.host)
         return self.world.run(argv, timeout=LOCAL)
-
-
-@dataclass
-class Tunnel:
-    """A local port that leads to the port of Jupyter on a node. `kind` is how, once it is known."""
-
-    far: Far
-    node: str
-    remote: int
-    local: int
-    sign: tuple[str, str]
-    kind: Nodes = "ssh"
-    ticket: Ticket = field(default_factory=Ticket)
-    session: str = ""
-
-    @classmethod
-    def to(cls, far: Far, node: str, port: int, sign: tuple[str, str]) -> Tunnel:
-        """A tunnel that is not open yet; the same port here, when it is free."""
-        return cls(far, node, port, laptop.free_port(port), sign)
-
-    @property
-    def base(self) -> str:
-        """Jupyter's address on this machine."""
-        return f"http://127.0.0.1:{self.local}/"
-
-    def open(self, ticket: Ticket, session: str) -> None:
-        """Try the ways to the node, the safest first, until one shows that it leads to our Jupyter."""
-        self.ticket, self.session = ticket, session
-        for self.kind in WAYS:
-            if self._try():
-                return
-        raise MachineBlocks(
-            f"No tunnel leads to {self.node}: it lets in neither ssh nor a step of the job.",
-            fix=f"ssh {self.far.host} {TOOL} sessions; then ask your centre how to reach its nodes",
-        )
-
-    def again(self) -> None:
-        """The same way and the same port, after a cut; NetworkTrouble when it does not lead there yet."""
-        if not self._try():
-            raise NetworkTrouble(f"The tunnel to {self.node} does not open yet.", fix="Connect again.")
-
-    def is_open(self) -> bool:
-        """Whether what carries it still stands."""
-        if self.kind == "ssh":
-            return self.far.world.run([*self._node_ssh(), "-O", "check", self._at], timeout=LOCAL).code == 0
-        return self.far.is_open()
-
-    def _try(self) -> bool:
-        opened = {"ssh": self._to_node, "relay": self._relay, "address": self._network}[self.kind]()
-        if opened and self._leads_there():
-            return True
-        self.shut()
-        return False
-
-    def shut(self) -> None:
-        """Close it; the connection to the login node stays."""
-        if self.kind == "ssh":
-            self.far.world.run([*self._node_ssh(), "-O", "exit", self._at], timeout=LOCAL)
-        else:
-            self.far.cancel(self._spec())
-
-    # --- the ways -----------------------------------------------------------------------------------------
-
-    def _to_node(self) -> bool:
-        """A second ssh inside the first, to the node itself; nobody is asked anything."""
-        through = shlex.join(
-            self.far.ssh("-S", self.far.socket, "-oBatchMode=yes", "-W", "%h:%p", self.far.host)
-        )
-        known = f"{self.far.folder}/known ~/.ssh/known_hosts"  # a new node is remembered for this time only
-        words = [f"-o{k}" for k in ("BatchMode=yes", "StrictHostKeyChecking=accept-new", *KEEP)]
-        words += [f"-oProxyCommand={through}", f"-oUserKnownHostsFile={known}"]
-        words += ["-M", "-N", "-T", "-L", self._spec(), self._at]
-        (self.far.folder / "n").unlink(missing_ok=True)
-        world, log = self.far.world, self.far.folder / "log-node"
-        # It cannot go to the background by itself: what carries it would be left behind, and ended with us.
-        pid = world.start([*self._node_ssh(), *words], log=log, env=world.env, cwd=world.home)
-        born, deadline = world.born(pid), world.now() + LOCAL
-        while born and world.born(pid) == born and world.now() < deadline:
-            if self.is_open():
-                return True
-            world.sleep(LOOK)
-        return False
-
-    def _relay(self) -> bool:
-        """Our relay on the login node, which goes through steps of the job."""
-        if not self.ticket.relay:
-            return False
-        argv = self.far.ssh("-S", self.far.socket, "-oControlMaster=no", "-oBatchMode=yes", "-f", "-T")
-        argv += [self.far.host, f"{self.ticket.relay} {shlex.quote(self.session)}"]
-        self.far.world.start(argv, log=self.far.folder / "log-relay", env=self.far.world.env)
-        return self.far.forward(self._spec())
-
-    def _network(self) -> bool:
-        """Over the cluster's own network, where Jupyter listens to it."""
-        return self.far.forward(self._spec())
-
-    def _spec(self) -> str:
-        where = {
-            "ssh": f"127.0.0.1:{self.remote}",
-            "relay": f"{self.ticket.sockets}/{self.session}",
-            "address": f"{self.node}:{self.remote}",
-        }
-        return f"127.0.0.1:{self.local}:{where[self.kind]}"
-
-    def _node_ssh(self) -> list[str]:
-        return self.far.ssh("-S", str(self.far.folder / "n"))
-
-    @property
-    def _at(self) -> str:
-        user, at, _ = self.far.host.rpartition("@")
-        return f"{user}{at}{self.node}"
-
-    def _leads_there(self) -> bool:
-        """Whether our own Jupyter is at the other end."""
-        world = self.far.world
-        deadline = world.now() + SHOWN
-        while world.now() < deadline:
-            if shows(world, self.base, self.sign):
-                return True
-            if self.kind == "ssh" and not self.is_open():
-                return False
-            world.sleep(LOOK)
-        return False
 
 
 def refused(host: str, log: str) -> SetupError:

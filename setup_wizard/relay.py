@@ -35,7 +35,8 @@ def listen(path: Path, step: list[str]) -> None:
         looks.register(door, select.POLLIN)
         looks.register(sys.stdout.fileno(), 0)  # only errors and the other side's end are told then
         try:
-            while sys.stdout.fileno() not in (seen := dict(looks.poll(LOOK))):
+            # After a cut this side learns of nothing: who comes back takes the socket over, and we go.
+            while sys.stdout.fileno() not in (seen := dict(looks.poll(LOOK))) and _is(path, ours):
                 running = [child for child in running if child.poll() is None]
                 if seen:
                     link, _ = door.accept()
@@ -43,10 +44,15 @@ def listen(path: Path, step: list[str]) -> None:
                         both = link.fileno()
                         running.append(subprocess.Popen(step, stdin=both, stdout=both))
         finally:
-            if path.exists() and path.stat().st_ino == ours:  # not that of one which took over
+            if _is(path, ours):
                 path.unlink()
             for child in running:
                 child.terminate()
+
+
+def _is(path: Path, inode: int) -> bool:
+    """Whether the socket there is still that one."""
+    return path.exists() and path.stat().st_ino == inode
 
 
 def pipe(port: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from setup_wizard import connect, launch, session
+from setup_wizard import __version__, arrival, connect, delivery, launch, session
 from setup_wizard.connect import Connected, Seen, logged_in
 from setup_wizard.errors import MachineBlocks, NetworkTrouble, SetupError
 from setup_wizard.far import Far
@@ -177,15 +178,78 @@ def test_an_error_there_is_the_error_here(way: Far) -> None:
 
 
 def test_without_our_program_there_it_is_told_how_to_install_it(way: Far, cluster: World) -> None:
-    """A command to paste, and nothing is installed by itself."""
+    """The flag to add, and nothing is installed by itself."""
     tool = cluster.home / ".local/bin/hpc-jupyter-setup"
     tool.rename(tool.with_name("gone"))
     try:
         with pytest.raises(MachineBlocks, match="is not installed on login") as e:
             connect.launch(way, [])
-        assert "pip install --user" in e.value.fix
+        assert "connect login --install" in e.value.fix
     finally:
         tool.with_name("gone").rename(tool)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[Far]:
+    """A login node with nothing of ours; its packages come from where pip has them on this machine."""
+    there = session_parts.machine(tmp_path)
+    pip = {k: v for k, v in os.environ.items() if k.startswith("PIP_") or k.endswith("_proxy")}
+    cache = pip.get("PIP_CACHE_DIR") or str(Path.home() / ".cache/pip")
+    with SshServer(tmp_path, {**there.env, **pip, "PIP_CACHE_DIR": cache}) as server:
+        (tmp_path / "laptop").mkdir()
+        with logged_in(session_parts.machine(tmp_path / "laptop"), "login", str(server.config)) as far:
+            yield far
+
+
+def made_there(far: Far) -> list[str]:
+    """What is in the home there, where we put something."""
+    return far.run("sh", "-c", "cd; mkdir -p .local; find .local | sort").out.splitlines()
+
+
+@pytest.mark.real
+def test_our_program_is_installed_there(bare: Far) -> None:
+    """Whole, with what it needs, from the files that run here: one folder and one link, both removable."""
+    assert bare.version() == ""
+    told: list[Progress] = []
+    delivery.deliver(bare, told.append)
+    assert bare.version() == __version__
+    assert bare.tool().endswith("/.local/bin/hpc-jupyter-setup")
+    assert connect.look(bare, "x").state == "ended"  # it runs, and answers
+    assert told
+    program, *rest = bare.run("sh", "-c", "cd ~/.local/share/hpc-jupyter-setup; ls").out.split()
+    assert rest == []
+    assert program.startswith("program-")
+    assert "data/envs/jupyterlab.yml" in bare.run("sh", "-c", "cd; find .local -name '*.yml'").out
+
+
+def test_an_installation_that_fails_leaves_nothing(bare: Far, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index has not what it needs: that is said with the fix, and the home is as it was."""
+    before = made_there(bare)
+    no_index = 'os.environ.update(PIP_NO_INDEX="1", PIP_FIND_LINKS="", PIP_CONFIG_FILE=os.devnull)\n'
+    source = Path(arrival.__file__).read_text() + no_index
+    changed = bare.folder / "arrival.py"
+    changed.write_text(source)
+    monkeypatch.setattr(arrival, "__file__", str(changed))
+    with pytest.raises(SetupError, match="cannot be had there") as e:
+        delivery.deliver(bare)
+    assert "pip.conf" in e.value.fix
+    assert set(made_there(bare)) - set(before) <= {".local/bin", ".local/share"}
+
+
+def test_what_another_has_put_there_stays(bare: Far) -> None:
+    """A program of that name that we have not installed is not replaced."""
+    bare.run("sh", "-c", "mkdir -p ~/.local/bin; echo mine > ~/.local/bin/hpc-jupyter-setup")
+    with pytest.raises(SetupError, match="not of our making"):
+        delivery.deliver(bare)
+    assert bare.run("sh", "-c", "cat ~/.local/bin/hpc-jupyter-setup").out == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "old"), [("0.0.9", True), ("999", False), (__version__, False), ("?", True)]
+)
+def test_an_older_program_there_is_known(theirs: str, old: bool) -> None:
+    """Older than ours is offered an update; a newer one is left alone."""
+    assert delivery.is_old(theirs) is old
 
 
 def test_another_key_is_never_bypassed(world: World, sshd: SshServer) -> None:
@@ -243,9 +307,10 @@ def test_ctrl_c_leaves_the_session_and_says_how_to_come_back(
     argv = [sys.executable, "-m", "setup_wizard", *words]
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, env=cluster.env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as child:
-        assert child.stdout
+        out = child.stdout
+        assert out
         assert child.stderr
-        until(lambda: b'"answer": "42"' in child.stdout.readline())
+        until(lambda: b'"answer": "42"' in out.readline())
         child.send_signal(signal.SIGINT)
         said = child.stderr.read().decode()
     assert child.returncode == 0

@@ -29,9 +29,9 @@ RANKS = (
     "choices session discovery",
     "plan journal script",
     "apply environments preflight selftest proof running submission mirror workshop",
-    "health way_in following far",
-    "launch holding orders serve relay connect",
-    "rehearsal",
+    "health way_in following far arrival",
+    "launch holding orders serve relay tunnel delivery",
+    "rehearsal connect",
     "ui",
     "cli",
     "__main__",
@@ -59,7 +59,7 @@ PROGRAMS = "use World.run"
 WEB = "use World.fetch, World.download or World.ask"
 DOORS = {
     "subprocess": (
-        ("world/", "serve.py", "relay.py", "mirror/server.py", "selftest/shell_probe.py"),
+        ("world/", "serve.py", "relay.py", "arrival.py", "mirror/server.py", "selftest/shell_probe.py"),
         PROGRAMS,
     ),
     "os.system": ((), PROGRAMS),
@@ -71,13 +71,16 @@ DOORS = {
     "socket": (("world/", "serve.py", "relay.py", "mirror/server.py", "selftest/shell_probe.py"), WEB),
     "urllib.request": ((), WEB),
     "http.client": (("world/",), WEB),
-    "http.server": (("mirror/server.py",), WEB),
+    "http.server": (("world/", "mirror/server.py"), WEB),
     # The engine is a process of its own: its environment is what the parent gave it.
-    "os.environ": (("world/", "serve.py", "mirror/server.py", "conda/engine.py"), "use World.env"),
+    "os.environ": (
+        ("world/", "serve.py", "arrival.py", "mirror/server.py", "conda/engine.py"),
+        "use World.env",
+    ),
     "os.getenv": ((), "use World.env"),
     "pathlib.Path.home": (("world/",), "use World.home"),
     "os.path.expanduser": ((), "use World.home"),
-    "time.time": (("world/",), "use World.now"),
+    "time.time": (("world/", "arrival.py"), "use World.now"),
     "time.sleep": (("world/", "serve.py", "mirror/server.py"), "use World.sleep"),
     "datetime.datetime.now": ((), "use World.now"),
     "importlib.import_module": ((), "write the import down, so that the rule sees it"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from setup_wizard.cli.options import Json
 if TYPE_CHECKING:
     from setup_wizard.connect import Connected
     from setup_wizard.far import Far
+    from setup_wizard.tunnel import NoWay
 
 
 def connect(
@@ -25,11 +27,15 @@ def connect(
         str, typer.Option("--session", help="A session that runs already, in place of a new one.")
     ] = "",
     config: Annotated[str, typer.Option("-F", metavar="FILE", help="Another configuration for ssh.")] = "",
+    install: Annotated[
+        bool, typer.Option("--install", help="Install or update the program there, in your home, unasked.")
+    ] = False,
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
     json: Json = False,
 ) -> int:
     """Launch Jupyter on a cluster from your laptop, and keep a tunnel to it open."""
     from setup_wizard import connect as work
+    from setup_wizard.tunnel import READABLE, NoWay
     from setup_wizard.ui import access_pages, show
     from setup_wizard.world import World
 
@@ -38,15 +44,56 @@ def connect(
         signal.signal(number, lambda *_: sys.exit(128 + signal.SIGTERM))
     show.put(access_pages.logging_in(host), world, err=True)
     with work.logged_in(world, host, config) as far:
+        _provide(far, install, json)
+        ours = not session
         try:
-            if not session:
-                session = work.launch(far, words or ())
+            session = session or work.launch(far, words or ())
+            try:
+                return _serve(far, session, browser, json)
+            except NoWay as e:
+                if not ours:
+                    raise
+                work.stop(far, session)
+                session = ""
+                _accept(far, e)
+            session = work.launch(far, (READABLE, *(words or ())))
             return _serve(far, session, browser, json)
         except KeyboardInterrupt:
             if not session:
                 raise
             _leave(far, session)
             return 0
+
+
+def _provide(far: Far, install: bool, json: bool) -> None:
+    """Have our program there, with the person's consent."""
+    from setup_wizard import __version__, delivery
+    from setup_wizard.ui import access_pages, ask, show
+
+    theirs = far.version()
+    if theirs and not delivery.is_old(theirs):
+        return
+    text = access_pages.UPDATE if theirs else access_pages.INSTALL
+    if not install and far.world.on_terminal:
+        asked = text.format(host=far.host, theirs=theirs, ours=__version__)
+        install = ask.confirm(asked, far.world, explain=False) == "yes"
+    if install:
+        with show.live(far.world, err=json) as live:
+            delivery.deliver(far, live.report)
+        show.put(access_pages.delivered(far.host), far.world, err=json)
+    else:
+        far.tool()  # says how, where there is none
+
+
+def _accept(far: Far, refused: NoWay) -> None:
+    """Ask for consent to a way on which others can read along; without it, it is the error that it is."""
+    from setup_wizard.ui import access_pages, ask, show
+
+    if not far.world.on_terminal:
+        raise refused
+    show.error(refused.problem, "")
+    if ask.confirm(access_pages.NETWORK, far.world, explain=False) != "yes":
+        raise refused
 
 
 def _serve(far: Far, session: str, browser: bool, json: bool) -> int:
@@ -82,7 +129,9 @@ def _leave(far: Far, session: str) -> None:
 
     stays = True
     if far.world.on_terminal:
-        stays = ask.confirm(access_pages.LEAVE.format(session=session), far.world, explain=False) != "no"
+        question = access_pages.LEAVE.format(session=session)
+        with contextlib.suppress(KeyboardInterrupt):  # a second one means it: nothing is stopped
+            stays = ask.confirm(question, far.world, explain=False) != "no"
     if not stays:
         work.stop(far, session)
     show.put(access_pages.left(session, far.host, stays), far.world, err=True)

@@ -73,11 +73,21 @@ def explained() -> Page:
 
 
 LEAVE = "Leave {session} running on the cluster?"
+INSTALL = "{host} has no hpc-jupyter-setup. Install it there?"
+UPDATE = "{host} has hpc-jupyter-setup {theirs}, and here is {ours}. Update it there?"
+NETWORK = "Start it again, so that the last part goes over the cluster's network?"
 
 
 def logging_in(host: str) -> Page:
     """Before ssh may ask for a password or a second factor."""
     return [line(f"Logging in to {host}; ssh asks for what it needs, once.")]
+
+
+def delivered(host: str) -> Page:
+    """What an installation there has made, and how it is taken back."""
+    where = "rm -r ~/.local/share/hpc-jupyter-setup ~/.local/bin/hpc-jupyter-setup"
+    said = f"hpc-jupyter-setup is installed on {host}. To remove it there: "
+    return [line(said, (where, "command"), mark=GOOD)]
 
 
 def connected(what: Connected, host: str) -> Page:

@@ -51,3 +51,39 @@ def browse(url: str, folder: Path) -> bool:
     with contextlib.suppress(Exception):
         return webbrowser.open(leading_page(folder, url).as_uri())
     return False
+
+
+@contextlib.contextmanager
+def notice(port: int, text: str) -> Iterator[None]:
+    """While the block runs, who asks that port of the loopback hears the text, and is to ask again soon.
+
+    Where somebody holds the port already, nothing is said.
+    """
+    import http.server
+    import threading
+
+    class Says(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = text.encode()
+            self.send_response(503)
+            for name, value in (("Retry-After", "1"), ("Refresh", "1"), ("Content-Length", str(len(body)))):
+                self.send_header(name, value)
+            self.send_header("Content-Type", "text/plain; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nobody reads it."""
+
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Says)
+    except OSError:
+        yield
+        return
+    server.daemon_threads = True
+    with server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        try:
+            yield
+        finally:
+            server.shutdown()

@@ -148,10 +148,11 @@ def _libc() -> ctypes.CDLL:
 
 
 def _dies_with_us() -> Callable[[], None]:
-    libc, us = _libc(), os.getpid()  # looked up before the fork: after it, little is safe
+    # Looked up before the fork: after it, little is safe. Only Linux has it.
+    prctl, us = getattr(_libc(), "prctl", lambda *_: 0), os.getpid()
 
     def in_the_child() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != us:  # we died before the kernel was told
             os._exit(1)
 
