@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
+from types import ModuleType
 
 import typer
 
@@ -30,7 +30,14 @@ def build(words: Sequence[str]) -> typer.Typer:
 def load(name: str) -> Callable[..., int]:
     """The function of a command."""
     module, function, _ = COMMANDS[name]
-    found: Callable[..., int] = getattr(import_module(f"{__name__}.{module}"), function)
+    found: Callable[..., int] = getattr(_module(module), function)
+    return found
+
+
+def _module(name: str) -> ModuleType:
+    match name:
+        case _:
+            from setup_wizard.cli.env import create as found
     return found
 
 
