@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -151,6 +153,36 @@ def test_a_killed_watcher_is_told_and_swept_away_by_the_next_job(login: Login) -
     assert len(login.nooks("c1")) == 1
     login.call("stop", second["session"])
     assert login.nooks("c1") == []
+
+
+def test_who_follows_outlasts_a_silent_controller(login: Login) -> None:
+    """The controller is away while a waiting job is followed: nothing ends, and it is proven in the end."""
+    login.cluster.login.sh("sbatch -p debug --exclusive --wrap 'sleep 300' -o /dev/null")
+    until(lambda: "R" in login.cluster.login.sh("squeue -h -o %t"))
+    made = login.launch("--detach")
+    argv = [sys.executable, "-m", "setup_wizard", "url", made["session"], "--json"]
+    follows = login.cluster.login.spawn(argv, env={"PYTHONPATH": str(CHECKOUT)}, stdout=subprocess.PIPE)
+    login.cluster.login.kill_all("slurmctld", signal.SIGTERM)  # killed, it would forget the new job
+    until(lambda: not login.cluster.login.kill_all("slurmctld", 0))
+    assert login.row(made["session"])["state"] == "unknown"
+    assert follows.poll() is None
+    login.cluster.start_controller()
+    until(lambda: login.row(made["session"])["state"] == "waiting", 60)
+    login.cluster.login.sh("scancel -n wrap")
+    said, _ = follows.communicate(timeout=60)
+    assert json.loads(said)["proof"]["answer"] == "42"
+    login.call("stop", "--all")
+
+
+def test_the_end_of_the_time_on_a_graphics_card_is_in_order(login: Login) -> None:
+    """A card is there for the session; before Slurm ends the job, it has ended itself, and says so."""
+    made = login.launch("-p", "gpu", "--gpus", "1", "-t", "2")
+    assert (made["node"], made["proof"]["answer"]) == ("c2", "42")
+    assert "gpu" in login.cluster.login.sh(f"scontrol show job {made['job']} | grep -i tres")
+    until(lambda: login.row(made["session"])["state"] == "ended", 120, pause=1)
+    assert login.row(made["session"])["detail"] == "time"
+    assert (login.secrets(), login.nooks("c2")) == ([], [])
+    until(lambda: not login.cluster.login.sh("squeue -h").strip())
 
 
 @pytest.mark.parametrize(
