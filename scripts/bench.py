@@ -1,6 +1,6 @@
 """The figures of the project, as ratios within one run on one machine: ours over the least that it could be.
 
-    scripts/bench [startup] [setup] [environment] [shell] [--runs N] [--in FOLDER] [--record]
+    scripts/bench [startup] [setup] [environment] [shell] [rps] [--runs N] [--in FOLDER] [--record]
 
 Medians of several runs; ours and the floor take turns, so that what else the machine does meets both. Every
 environment goes to a path that never was: a file system that has just lost 17,000 files hesitates to give
@@ -28,6 +28,7 @@ from urllib.parse import unquote, urlsplit
 
 from figures import Figure, machine, mb, ms, over, record, table
 from msgspec.structs import replace
+from rps_bench import rps
 from stopwatch import Bench, account, quiet, report, seconds
 
 from setup_wizard.conda.environment import create, solve
@@ -228,6 +229,7 @@ PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "setup": setup,
     "environment": environment,
     "shell": shell,
+    "rps": rps,
 }
 
 

@@ -159,7 +159,7 @@ class Serve:
                 fix = "Launch again, or through another way in: hpc-jupyter-setup launch --access tunnel"
                 raise _Over(End(self.world.now(), "died", problem, fix))
             self._say(f"the way in is {state}")
-            self._wait(pause := min(2.0, pause * 1.5))
+            self._wait(pause := min(0.5, pause * 1.5))
 
     # --- watch ------------------------------------------------------------------------------------------
 

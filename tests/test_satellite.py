@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from setup_wizard import access, running, session
-from setup_wizard.access import Spot, Ticket, Way
+from setup_wizard.access import Access, Spot, Ticket, Way
 from setup_wizard.access.control import Control
 from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble
 from setup_wizard.session import End, Job, Session
@@ -22,7 +22,6 @@ from tests.web_server import WebServer
 
 LOGIN, NODE, OTHER, OUTSIDE = "127.21.0.1", "127.21.0.5", "127.21.0.6", "127.0.0.1"
 SIGN = ("static/sign", "ours alone")
-rps = access.find("rps")
 
 
 @pytest.fixture
@@ -48,7 +47,13 @@ def node(proxy: Proxy, world: World) -> Elsewhere:
 
 
 @pytest.fixture
-def ticket(proxy: Proxy, login: Elsewhere) -> Ticket:
+def rps() -> Access:
+    """The way in, as one process has it."""
+    return access.find("rps")
+
+
+@pytest.fixture
+def ticket(proxy: Proxy, rps: Access, login: Elsewhere) -> Ticket:
     """What a launch has reserved."""
     return rps.reserve(login, Way(domain=DOMAIN, ca=proxy.ca))
 
@@ -104,7 +109,7 @@ DOWN = answer("503 Service Unavailable")
 # --- reserve ---------------------------------------------------------------------------------------------
 
 
-def test_a_launch_takes_a_name_and_a_spare(proxy: Proxy, ticket: Ticket) -> None:
+def test_a_launch_takes_a_name_and_a_spare(rps: Access, proxy: Proxy, ticket: Ticket) -> None:
     """Two names are reserved; the origins are theirs, exactly, and nothing else matches the pattern."""
     assert list(proxy.names) == [ticket.name, *ticket.spares]
     assert ticket.origins == tuple(f"https://{n}.{DOMAIN}" for n in proxy.names)
@@ -121,7 +126,7 @@ def test_a_launch_takes_a_name_and_a_spare(proxy: Proxy, ticket: Ticket) -> None
     assert not any(re.match(pattern, origin) for origin in strange)
 
 
-def test_no_name_outside_of_the_cluster(proxy: Proxy, world: World) -> None:
+def test_no_name_outside_of_the_cluster(rps: Access, proxy: Proxy, world: World) -> None:
     """Refused under 200: an error with the proxy's reason, and no word of it is taken for a name."""
     outside = Elsewhere(world, OUTSIDE)
     with pytest.raises(MachineBlocks, match="not in range") as e:
@@ -164,13 +169,13 @@ def test_a_proxy_that_stays_down_ends_the_launch(proxy: Proxy, login: Elsewhere)
     assert proxy.calls("getlink") == 3
 
 
-def test_without_a_spare_there_is_still_a_session(proxy: Proxy, login: Elsewhere) -> None:
+def test_without_a_spare_there_is_still_a_session(rps: Access, proxy: Proxy, login: Elsewhere) -> None:
     """A second name that cannot be had is no reason to refuse a launch."""
     proxy.faults["getlink"] = [answer("Your token is \nquiet-otter-z\n"), DOWN]
     assert rps.reserve(login, Way(domain=DOMAIN, ca=proxy.ca)).spares == ()
 
 
-def test_its_certificate_is_looked_at(proxy: Proxy, login: Elsewhere) -> None:
+def test_its_certificate_is_looked_at(rps: Access, proxy: Proxy, login: Elsewhere) -> None:
     """Without the authority's certificate nobody is asked anything."""
     with pytest.raises(NetworkTrouble, match="certificate is not trusted") as e:
         rps.reserve(login, Way(domain=DOMAIN))
@@ -180,7 +185,7 @@ def test_its_certificate_is_looked_at(proxy: Proxy, login: Elsewhere) -> None:
 
 @pytest.mark.parametrize("text", [None, "no certificate at all"])
 def test_an_authority_that_cannot_be_read_is_told(
-    proxy: Proxy, login: Elsewhere, tmp_path: Path, text: str | None
+    rps: Access, proxy: Proxy, login: Elsewhere, tmp_path: Path, text: str | None
 ) -> None:
     """A file of the site's that is missing, or holds something else: named, and nobody else is trusted."""
     path = tmp_path / "our.pem"
@@ -193,7 +198,7 @@ def test_an_authority_that_cannot_be_read_is_told(
 
 
 @pytest.mark.parametrize("domain", ["", "x", "rps.test/x", "a b.test", "user@rps.test", "rps.test:443"])
-def test_a_domain_is_a_name(world: World, domain: str) -> None:
+def test_a_domain_is_a_name(rps: Access, world: World, domain: str) -> None:
     """What is no domain is refused before anything is asked."""
     with pytest.raises(BadInput):
         rps.reserve(world, Way(domain=domain))
@@ -202,7 +207,9 @@ def test_a_domain_is_a_name(world: World, domain: str) -> None:
 # --- redeem ----------------------------------------------------------------------------------------------
 
 
-def test_the_node_is_mapped_from_its_own_address(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+def test_the_node_is_mapped_from_its_own_address(
+    rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere
+) -> None:
     """The call comes from the very address that Jupyter listens on, and the whole port is told."""
     assert rps.address(node, ticket) == NODE
     assert rps.redeem(node, ticket, spot(48123)) == ticket
@@ -231,7 +238,9 @@ def test_a_proxy_that_is_down_for_a_while_is_waited_for(proxy: Proxy, way: WayIn
     assert way.look() == "pending"
 
 
-def test_a_stolen_name_is_given_up(proxy: Proxy, ticket: Ticket, node: Elsewhere, world: World) -> None:
+def test_a_stolen_name_is_given_up(
+    rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere, world: World
+) -> None:
     """Somebody redeemed our name first: we go on under the spare one, and never under the stolen."""
     assert control(proxy, Elsewhere(world, OTHER)).redeem(ticket.name, 6666, doubt=False)
     now = rps.redeem(node, ticket, spot())
@@ -240,7 +249,9 @@ def test_a_stolen_name_is_given_up(proxy: Proxy, ticket: Ticket, node: Elsewhere
     assert now.origin in ticket.origins  # Jupyter knows it since its start
 
 
-def test_when_all_names_are_stolen_it_is_said(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+def test_when_all_names_are_stolen_it_is_said(
+    rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere
+) -> None:
     """Nothing is invented: no way in, said with what to do."""
     proxy.names.clear()
     with pytest.raises(MachineBlocks, match="took or destroyed") as e:
@@ -248,7 +259,7 @@ def test_when_all_names_are_stolen_it_is_said(proxy: Proxy, ticket: Ticket, node
     assert "Launch again" in e.value.fix
 
 
-def test_a_refused_node_is_not_tried_again(proxy: Proxy, ticket: Ticket, world: World) -> None:
+def test_a_refused_node_is_not_tried_again(rps: Access, proxy: Proxy, ticket: Ticket, world: World) -> None:
     """A node that the proxy does not serve is told so once."""
     with pytest.raises(MachineBlocks, match=f"{world.hostname} is none") as e:
         rps.redeem(Elsewhere(world, OUTSIDE), ticket, spot())
@@ -260,7 +271,7 @@ def test_a_refused_node_is_not_tried_again(proxy: Proxy, ticket: Ticket, world: 
 
 
 def test_live_is_when_our_own_jupyter_answers(
-    proxy: Proxy, ticket: Ticket, node: Elsewhere, jupyter: WebServer
+    rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere, jupyter: WebServer
 ) -> None:
     """Pending, mapped, and in the moment in which the proxy is ahead of itself: not live. Then live."""
     assert rps.state(node, ticket, SIGN) == "pending"
@@ -273,14 +284,16 @@ def test_live_is_when_our_own_jupyter_answers(
     assert rps.state(node, ticket, SIGN) == "live"
 
 
-def test_a_node_that_does_not_listen_yet_is_pending(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+def test_a_node_that_does_not_listen_yet_is_pending(
+    rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere
+) -> None:
     """503 of the proxy is a Jupyter that is still starting."""
     proxy.names[ticket.name] = Name("PR", ("127.0.0.1", 1))
     assert rps.state(node, ticket, SIGN) == "pending"
 
 
 def test_a_stranger_behind_our_address_is_seen(
-    proxy: Proxy, ticket: Ticket, node: Elsewhere, jupyter: WebServer
+    rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere, jupyter: WebServer
 ) -> None:
     """A Jupyter without our sign is not ours, and never hears a token."""
     jupyter.serve(f"/{SIGN[0]}", b"somebody else's")
@@ -289,7 +302,7 @@ def test_a_stranger_behind_our_address_is_seen(
     assert not any("authorization" in a.headers or "token" in a.path for a in jupyter.asked)
 
 
-def test_a_destroyed_mapping_is_replaced(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+def test_a_destroyed_mapping_is_replaced(rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
     """Somebody on the node destroys it: noticed, and the spare name leads to the same Jupyter."""
     rps.redeem(node, ticket, spot())
     control(proxy, node).destroy(ticket.name)
@@ -299,17 +312,17 @@ def test_a_destroyed_mapping_is_replaced(proxy: Proxy, ticket: Ticket, node: Els
     assert proxy.names[now.name].target == (NODE, 8888)
 
 
-def test_a_silent_proxy_ends_nothing(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
-    """No answer is «unknown», not «lost»; nor is one empty answer alone."""
+def test_a_silent_proxy_ends_nothing(rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+    """No answer is «unknown», not «lost»; nor is one empty answer alone. Then it is let be for a while."""
     proxy.faults["tokenjobstate"] = [DOWN, answer("")]
-    assert rps.state(node, ticket, SIGN) == "unknown"
-    assert rps.state(node, ticket, SIGN) == "pending"
+    assert [rps.state(node, ticket, SIGN) for _ in range(5)] == ["unknown", *["pending"] * 4]
+    assert proxy.calls("tokenjobstate") == 3
 
 
 # --- link, release ---------------------------------------------------------------------------------------
 
 
-def test_the_job_is_linked(proxy: Proxy, ticket: Ticket, login: Elsewhere) -> None:
+def test_the_job_is_linked(rps: Access, proxy: Proxy, ticket: Ticket, login: Elsewhere) -> None:
     """The proxy learns the job's id; one that it cannot read is not sent, and trouble is no trouble."""
     rps.attach(login, ticket, "4711.sched")
     assert proxy.names[ticket.name].job == "4711.sched"
@@ -319,7 +332,7 @@ def test_the_job_is_linked(proxy: Proxy, ticket: Ticket, login: Elsewhere) -> No
     rps.attach(login, ticket, "4712")
 
 
-def test_release_leaves_no_name(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+def test_release_leaves_no_name(rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
     """After the end neither the name nor its spare is known; a second time does no harm."""
     rps.redeem(node, ticket, spot())
     rps.release(node, ticket)
@@ -328,7 +341,7 @@ def test_release_leaves_no_name(proxy: Proxy, ticket: Ticket, node: Elsewhere) -
 
 
 def test_a_job_that_never_ran_is_released_from_the_login_node(
-    proxy: Proxy, ticket: Ticket, login: Elsewhere
+    rps: Access, proxy: Proxy, ticket: Ticket, login: Elsewhere
 ) -> None:
     """Pending names are given back where they were taken, also when an answer is lost."""
     proxy.faults["destroytoken"] = [LOST]
@@ -337,7 +350,7 @@ def test_a_job_that_never_ran_is_released_from_the_login_node(
 
 
 def test_what_only_the_node_can_give_back_is_said(
-    proxy: Proxy, ticket: Ticket, node: Elsewhere, login: Elsewhere
+    rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere, login: Elsewhere
 ) -> None:
     """After a crash of the node its mapping stays for a while: said with the time, the spare one is gone."""
     rps.redeem(node, ticket, spot())
@@ -348,7 +361,7 @@ def test_what_only_the_node_can_give_back_is_said(
 
 
 def test_what_is_left_is_told_and_given_back_from_its_node(
-    proxy: Proxy, ticket: Ticket, node: Elsewhere, login: Elsewhere, mine: Session
+    rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere, login: Elsewhere, mine: Session
 ) -> None:
     """The list of sessions says what is left of one, and how long; the next session on that node mends it."""
     session.write(mine.folder, rps.redeem(node, ticket, spot()))
@@ -362,7 +375,9 @@ def test_what_is_left_is_told_and_given_back_from_its_node(
     assert not (mine.folder / "ticket.json").exists()
 
 
-def test_a_proxy_that_is_away_does_not_hold_the_end_up(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+def test_a_proxy_that_is_away_does_not_hold_the_end_up(
+    rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere
+) -> None:
     """Three tries for one name; where it is not heard, the others wait for the next look."""
     proxy.faults["destroytoken"] = [DOWN] * 9
     with pytest.raises(MachineBlocks, match="503"):
@@ -374,7 +389,7 @@ def test_a_proxy_that_is_away_does_not_hold_the_end_up(proxy: Proxy, ticket: Tic
 
 
 def test_only_gets_are_sent_each_from_the_right_address(
-    proxy: Proxy, ticket: Ticket, login: Elsewhere, node: Elsewhere
+    rps: Access, proxy: Proxy, ticket: Ticket, login: Elsewhere, node: Elsewhere
 ) -> None:
     """A HEAD or POST would make names, too: there is none. All calls come from an IPv4 address of ours."""
     rps.redeem(node, ticket, spot())
@@ -383,7 +398,7 @@ def test_only_gets_are_sent_each_from_the_right_address(
     assert {(a.method, a.source) for a in node.sent} == {("GET", NODE)}
 
 
-def test_the_name_is_in_no_message(proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
+def test_the_name_is_in_no_message(rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
     """Whatever goes wrong, the error does not tell the name."""
     for call, act in (
         ("redeemtoken", lambda: rps.redeem(node, ticket, spot())),

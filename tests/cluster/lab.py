@@ -56,7 +56,8 @@ class Lab:
 
     def call(self, *words: str) -> Any:
         """What a command on the login node answers, be it an error."""
-        return json.loads(self.cluster.login.run([*PROGRAM, *words, "--json"], env=self.env).stdout)
+        argv = [*PROGRAM, *words, "--json"]
+        return json.loads(self.cluster.login.run(argv, env=self.env, timeout=180).stdout)
 
     def run(self, *words: str) -> Any:
         """What a command on the login node answers; it must go well."""
