@@ -125,13 +125,14 @@ def _tell(far: Far, what: Connected, json: bool) -> None:
 def _leave(far: Far, session: str) -> None:
     """Ctrl-C: the person says whether the session goes on without the tunnel."""
     from setup_wizard import connect as work
-    from setup_wizard.ui import access_pages, ask, show
+    from setup_wizard.ui import access_pages, prompt, show
 
     stays = True
     if far.world.on_terminal:
-        question = access_pages.LEAVE.format(session=session)
+        question = prompt.Ask(access_pages.LEAVE.format(session=session))
+        prompt.forget_keys()
         with contextlib.suppress(KeyboardInterrupt):  # a second one means it: nothing is stopped
-            stays = ask.confirm(question, far.world, explain=False) != "no"
+            stays = prompt.asker(far.world).one(question, access_pages.LEAVE_OR_STOP, "leave") != "stop"
     if not stays:
         work.stop(far, session)
     show.put(access_pages.left(session, far.host, stays), far.world, err=True)

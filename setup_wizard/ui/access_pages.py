@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from setup_wizard.ui.pages import GOOD
+from setup_wizard.ui.prompt import Option
 from setup_wizard.ui.sheet import GAP, Page, Words, grid, line, title, whole
 
 if TYPE_CHECKING:
@@ -72,7 +73,11 @@ def explained() -> Page:
     return [*page, *(line((note, "dim")) for note in NOTES), GAP, line(WHICH)]
 
 
-LEAVE = "Leave {session} running on the cluster?"
+LEAVE = "The tunnel is closed. And {session} on the cluster?"
+LEAVE_OR_STOP = (
+    Option("leave", "leave", "it goes on; connect again to come back", key="l"),
+    Option("stop", "stop", "end Jupyter and its job", key="s"),
+)
 INSTALL = "{host} has no hpc-jupyter-setup. Install it there?"
 UPDATE = "{host} has hpc-jupyter-setup {theirs}, and here is {ours}. Update it there?"
 NETWORK = "Start it again, so that the last part goes over the cluster's network?"

@@ -100,14 +100,15 @@ class Cluster:
     def refuse_ssh(self, name: str) -> None:
         """Let alice no longer log in to that node; what is open stays open."""
         self.refusing.add(name)
-        self._ssh_again(name, "-o", "DenyUsers=alice")
+        self.ssh_with(name, "-o", "DenyUsers=alice")
 
     def allow_ssh(self, name: str) -> None:
         """Let alice log in to that node again."""
         self.refusing.discard(name)
-        self._ssh_again(name)
+        self.ssh_with(name)
 
-    def _ssh_again(self, name: str, *options: str) -> None:
+    def ssh_with(self, name: str, *options: str) -> None:
+        """Start a node's sshd again with these options; what is open stays open."""
         node = self.nodes[name]
         node.sh("kill $(cat /run/sshd.pid); while [ -e /run/sshd.pid ]; do sleep 0.01; done", user="root")
         node.run([*self._sshd(name), *options], user="root", check=True)

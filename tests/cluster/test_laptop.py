@@ -1,0 +1,114 @@
+"""`connect` on the laptop of the cluster: a pulled cable, Ctrl-C on a terminal, a password, the last way."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pexpect
+import pytest
+
+from tests.cluster.cluster import CHECKOUT
+from tests.cluster.lab import PROGRAM, Lab
+from tests.cluster.machine import until
+
+pytestmark = pytest.mark.real
+
+
+@contextlib.contextmanager
+def connected(lab: Lab, *words: str) -> Iterator[Any]:
+    """`connect` on the laptop, and what it says when all is ready."""
+    argv = [*PROGRAM, "connect", "login", "--json", "--no-browser", *lab.words, *words]
+    env = {"PYTHONPATH": str(CHECKOUT)}
+    with lab.cluster.laptop.spawn(argv, env=env, stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout
+            text = ""
+            while not text.rstrip().endswith("\n}"):
+                line = child.stdout.readline()
+                assert line, text
+                text += line
+            yield json.loads(text)
+        finally:
+            child.send_signal(signal.SIGTERM)
+
+
+def test_the_cable_is_pulled(lab: Lab) -> None:
+    """Meanwhile the same port says what is going on; with the network the tunnel is there again."""
+    with connected(lab) as made:
+        base = made["url"].partition("lab?")[0]
+        lab.cluster.laptop.unplug()
+        until(lambda: "is away" in lab.get("laptop", base), 30)
+        lab.cluster.laptop.plug()
+        until(lambda: '"version"' in lab.get("laptop", f"{base}api"), 20)
+        assert [s["id"] for s in lab.run("sessions")["sessions"]] == [made["session"]]
+        lab.run("stop", made["session"])
+
+
+def test_over_the_network_of_the_cluster_with_consent(lab: Lab) -> None:
+    """Jupyter listens on the node's address, and the tunnel ends at the login node."""
+    lab.cluster.refuse_ssh("c1")
+    with connected(lab, "--i-understand-http-is-readable") as made:
+        assert made["proof"]["answer"] == "42"
+        assert lab.ticket(made["session"]).nodes == "address"
+        lab.run("stop", made["session"])
+
+
+@pytest.mark.parametrize("answer", ["leave", "again", "stop"])
+def test_ctrl_c_asks_leave_or_stop(lab: Lab, answer: str) -> None:
+    """On a terminal: left, the session goes on; stopped, its job is gone; a second Ctrl-C leaves."""
+    laptop = lab.cluster.laptop
+    first, *rest = laptop.argv([*PROGRAM, "connect", "login", "--no-browser", *lab.words])
+    env = laptop.env({"PYTHONPATH": str(CHECKOUT), "TERM": "dumb"})
+    terminal = pexpect.spawn(first, rest, env=env, encoding="utf-8", timeout=60)
+    terminal.expect("lab.token=")
+    terminal.expect("The tunnel goes")
+    terminal.sendintr()
+    terminal.expect("Which one")
+    if answer == "again":
+        terminal.sendintr()
+    else:
+        terminal.sendline("l" if answer == "leave" else "s")
+    terminal.expect("was stopped" if answer == "stop" else "goes on")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    ready = [s["state"] for s in lab.run("sessions")["sessions"]]
+    assert ("ready" in ready) == (answer != "stop")
+    assert bool(lab.cluster.login.sh("squeue -h").strip()) == (answer != "stop")
+    assert not laptop.run(["pgrep", "-a", "ssh"]).stdout
+    lab.run("stop", "--all")
+
+
+def test_a_password_is_asked_for_once(lab: Lab) -> None:
+    """ssh asks on the terminal; all that comes after goes over the one connection."""
+    cluster, laptop = lab.cluster, lab.cluster.laptop
+    passwd = cluster.base / "etc/passwd"
+    before = passwd.read_text()
+    made = laptop.sh("openssl passwd -6 correct-horse").strip()
+    log = cluster.base / "log/sshd-login.log"
+    cluster.ssh_with("login", "-o", "PasswordAuthentication=yes", "-o", "PubkeyAuthentication=no")
+    cluster.refuse_ssh("c1")
+    try:
+        passwd.write_text(before.replace("alice:*:", f"alice:{made}:"))
+        known = len(log.read_text())
+        first, *rest = laptop.argv([*PROGRAM, "connect", "login", "--no-browser", *lab.words])
+        env = laptop.env({"PYTHONPATH": str(CHECKOUT), "TERM": "dumb"})
+        terminal = pexpect.spawn(first, rest, env=env, encoding="utf-8", timeout=60)
+        terminal.expect("password:")
+        terminal.sendline("correct-horse")
+        terminal.expect("lab.token=")
+        terminal.expect("The tunnel goes")
+        terminal.sendintr()
+        terminal.expect("Which one")
+        terminal.sendline("s")
+        terminal.expect(pexpect.EOF)
+        terminal.close()
+        assert log.read_text()[known:].count("Accepted ") == 1
+        assert "Failed " not in log.read_text()[known:]
+    finally:
+        passwd.write_text(before)
+        cluster.ssh_with("login")
