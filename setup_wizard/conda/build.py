@@ -2,7 +2,8 @@
 
 A new environment is built beside its place, in `.NAME.building`, with the final path written into its files,
 and renamed when the packages are in. What needs the final place (link scripts, pip) comes after that, and the
-note that it is whole comes last. One that is there already is changed in place, as a transaction.
+note that it is whole comes last. Where a twin of it is there already, its files are linked in place of the
+engine's work. An environment that is there already is changed in place, as a transaction.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import files, trees
-from setup_wizard.conda import contents, history, packages
+from setup_wizard.conda import contents, history, packages, twin
 from setup_wizard.conda.child import ask
 from setup_wizard.conda.pip_section import pip_digest, pip_install
 from setup_wizard.conda.scripts import note_scripts, run_scripts
 from setup_wizard.conda.spec import EnvSpec, digest
-from setup_wizard.conda.talk import Request
+from setup_wizard.conda.talk import Package, Request
 from setup_wizard.errors import MachineBlocks
 from setup_wizard.world import Progress, Report, World
 
@@ -44,12 +45,16 @@ class Work:
         self.report(Progress(f"Warning: {text}"))
 
 
-def make(work: Work) -> None:
-    """Build a new environment beside its place, and rename it. An error leaves nothing there."""
+def make(work: Work, wanted: tuple[Package, ...] = ()) -> None:
+    """Build a new environment beside its place, and rename it. An error leaves nothing there.
+
+    `wanted` is its solution, where that is known already.
+    """
     building = _building(work.prefix)
     try:
         _prepare(building, digest(work.spec))
-        _engine(work, target=building)
+        if not _from_twin(work, building, wanted):
+            _engine(work, target=building)
         note_scripts(building)
         os.rename(building, work.prefix)
         files.sync_folder(work.prefix.parent)
@@ -108,18 +113,44 @@ def _prepare(building: Path, asked: str) -> None:
         )
     if files.read_text(building / _BUILDING) == asked:
         contents.clean_up(building)
-        return
+    else:
+        _begin_anew(building, asked)
+
+
+def _begin_anew(building: Path, asked: str) -> None:
     shutil.rmtree(building, ignore_errors=True)
     files.write_text(building / _BUILDING, asked)
 
 
-def _engine(work: Work, *, target: Path, keep: tuple[str, ...] = (), reinstall: tuple[str, ...] = ()) -> None:
-    """Let the engine install; again, should the package cache hold packages that somebody edited."""
-    request = Request(
+def _from_twin(work: Work, building: Path, wanted: tuple[Package, ...]) -> bool:
+    """Link what is wanted from an environment that holds just that; False where there is none."""
+    like = twin.find(work.world, work.prefix, work.spec)
+    if like is None:
+        return False
+    work.report(Progress(f"Link the files of {like.name}"))
+    wanted = wanted or ask(work.world, _request(work), work.spec, work.report).packages
+    try:
+        _begin_anew(building, digest(work.spec))
+        twin.copy(like, building, work.prefix, wanted)
+    except twin.Unlike:
+        _begin_anew(building, digest(work.spec))
+        return False
+    return True
+
+
+def _request(work: Work) -> Request:
+    return Request(
         work.spec.urls,
         work.spec.dependencies,
         repodata=str(work.world.cache / "repodata"),
         packages=str(work.pkgs),
+    )
+
+
+def _engine(work: Work, *, target: Path, keep: tuple[str, ...] = (), reinstall: tuple[str, ...] = ()) -> None:
+    """Let the engine install; again, should the package cache hold packages that somebody edited."""
+    request = msgspec.structs.replace(
+        _request(work),
         prefix=str(work.prefix),
         target=str(target),
         keep=keep,
