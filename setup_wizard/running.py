@@ -10,13 +10,13 @@ from typing import Literal
 
 import msgspec
 
-from setup_wizard import access, files, schedulers, session
+from setup_wizard import access, asking, files, schedulers, session
 from setup_wizard.errors import Busy, MachineBlocks, SetupError
 from setup_wizard.jupyter import nook
 from setup_wizard.jupyter.start import PAGES
-from setup_wizard.schedulers import Gone, JobState, Resources, Running, Unknown, Waiting
+from setup_wizard.schedulers import Gone, JobState, Running, Unknown, Waiting
 from setup_wizard.session import Address, Damaged, End, Place, Session
-from setup_wizard.world import Output, World
+from setup_wizard.world import World
 
 LOOK = 0.1  # seconds between two looks whether a session has ended
 ASK = 2.0  # seconds between two questions to the scheduler meanwhile
@@ -80,40 +80,9 @@ def states(world: World, which: Iterable[Session], *, fresh: float = 0) -> dict[
         else:
             found[s.id] = _unsubmitted(world, s)
     for name, group in asked.items():
-        output = _asked(world, name, [s.job_id for s in group], fresh)
+        output = asking.ask(world, name, [s.job_id for s in group], fresh)
         found.update((s.id, schedulers.find(name).state(output, s.job_id)) for s in group)
     return found
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What a scheduler said of these jobs, and when: all who follow a session share it."""
-
-    at: float
-    jobs: list[str]
-    code: int
-    out: str
-    err: str
-
-
-def _asked(world: World, name: str, jobs: list[str], fresh: float) -> Output:
-    """What the scheduler says of these jobs, or has said to somebody less than `fresh` seconds ago."""
-    path = session.home(world) / f".{name}.json"
-    if fresh:
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
-            old = msgspec.json.decode(path.read_bytes(), type=Answer)
-            if 0 <= world.now() - old.at < fresh and set(jobs) <= set(old.jobs):
-                return Output(old.code, old.out, old.err)
-        others = [s for s in session.every(world) if isinstance(s, Session) and s.job.scheduler == name]
-        jobs = [s.job_id for s in others if s.job_id and not session.read(s.folder, End)] or jobs
-    scheduler, at = schedulers.find(name), world.now()
-    env = scheduler.environment(world.env, Resources())
-    output = world.run(scheduler.status(jobs), env=env, timeout=30)
-    if fresh:
-        with contextlib.suppress(MachineBlocks):
-            files.write(
-                path, msgspec.json.encode(Answer(at, jobs, output.code, output.out, output.err)), mode=0o600
-            )
-    return output
 
 
 def _unsubmitted(world: World, s: Session) -> JobState:
