@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -128,7 +128,7 @@ def _link(twin: Path, building: Path, prefix: Path, them: Iterable[File], note: 
     once = {f.path: f for f in them}  # two packages may bring the same file; the twin holds one of them
     source, target = f"{twin}/", f"{building}/"
     for folder in _folders(once):
-        os.makedirs(target + folder, exist_ok=True)
+        os.mkdir(target + folder)
     for path, file in once.items():
         info = os.lstat(source + path)
         if info.st_mtime_ns > note:
@@ -143,9 +143,13 @@ def _link(twin: Path, building: Path, prefix: Path, them: Iterable[File], note: 
             _link_one(source + path, target + path)
 
 
-def _folders(paths: Iterable[str]) -> Iterator[str]:
-    """The folders of these paths, each of them before those in it."""
-    yield from sorted({path.rpartition("/")[0] for path in paths} - {""})
+def _folders(paths: Iterable[str]) -> list[str]:
+    """The folders of these paths, each of them before those in it; that of the records is there already."""
+    found = {"conda-meta", ""}
+    for path in paths:
+        while (path := path.rpartition("/")[0]) not in found:
+            found.add(path)
+    return sorted(found - {"conda-meta", ""})
 
 
 def _link_one(source: str, target: str) -> None:
