@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -161,6 +163,39 @@ def test_what_a_killed_copy_left_is_begun_anew(world: World, first: EnvSpec, lin
     assert linked == [True]
     assert (at(world, "b") / "share/plain").read_bytes() == b"plain"
     assert not building.exists()
+
+
+@pytest.mark.parametrize("after", [1, 300, 10_000])
+def test_killed_in_the_midst_of_linking(world: World, first: EnvSpec, linked: list[bool], after: int) -> None:
+    """Nothing looks whole; the next run completes it and leaves nothing beside; the twin stays as it was."""
+    before = picture(at(world, "a"))
+    wanted = environment.solve(world, at(world, "b"), first)
+    victim = multiprocessing.get_context("fork").Process(target=_until, args=(after, world, first, wanted))
+    victim.start()
+    victim.join()
+    assert victim.exitcode == -signal.SIGKILL
+    assert not at(world, "b").exists()
+    environment.create(world, at(world, "b"), first, wanted=wanted)
+    assert linked == [True]
+    assert contents.damaged(at(world, "b")) == {}
+    assert sorted(os.listdir(world.home / "envs")) == ["a", "b"]
+    assert picture(at(world, "a")) == before
+
+
+def _until(links: int, world: World, asked: EnvSpec, wanted: environment.Solution) -> None:
+    """Make the environment, and die after so many links, or when the folder is about to be renamed."""
+    link, made = os.link, 0
+
+    def counted(*args: object, **more: object) -> None:
+        nonlocal made
+        made += 1
+        if made == links:
+            os.kill(os.getpid(), signal.SIGKILL)
+        link(*args, **more)  # type: ignore[arg-type]
+
+    os.link = counted
+    os.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    environment.create(world, at(world, "b"), asked, wanted=wanted)
 
 
 # --- the prefix inside files ----------------------------------------------------------------------------
