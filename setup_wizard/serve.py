@@ -27,7 +27,7 @@ import msgspec
 
 from setup_wizard import container, files, running, schedulers, session
 from setup_wizard.errors import SetupError
-from setup_wizard.jupyter import idle, nook, start, words
+from setup_wizard.jupyter import countdown, idle, nook, start, words
 from setup_wizard.jupyter.nook import Nook
 from setup_wizard.schedulers import Running
 from setup_wizard.schedulers.local import job_id
@@ -115,6 +115,7 @@ class Serve:
         session.write_secret(mine.settings, start.settings(wanted, mine))
         place, content = session.sign(self.session)
         session.write_secret(mine.path / place, content)
+        countdown.install(mine)
         argv, env = self._command(mine)
         self._say(f"starts {' '.join(argv)}")
         with (folder / "jupyter.log").open("ab") as log:
@@ -167,6 +168,7 @@ class Serve:
         """Wait until it was idle for too long; whatever else ends the session comes out of `_wait`."""
         limit, token = self.job.idle_minutes * 60, session.secret(self.session, "token")
         self.until, looked = self._end_of_time(), self.world.now()
+        countdown.tell(mine, self.until and self.until - self.job.resources.signal)
         while True:
             (self.session.folder / session.HEARTBEAT).touch()
             if limit and idle.idle_for(self.world, self.way.base, token, mine) >= limit:

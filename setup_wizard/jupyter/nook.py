@@ -39,8 +39,13 @@ class Nook:
 
     @property
     def static(self) -> Path:
-        """What Jupyter serves without asking who wants it: the sign that it is ours."""
+        """What Jupyter serves without asking who wants it: the sign that it is ours, and when it will end."""
         return self.path / "static"
+
+    @property
+    def extensions(self) -> Path:
+        """What this session adds to the pages of JupyterLab and Notebook."""
+        return self.path / "labextensions"
 
     @property
     def settings(self) -> Path:

@@ -74,6 +74,8 @@ def settings(wanted: Wanted, nook: Nook) -> str:
         "ServerApp.trust_xheaders": False,
         "ServerApp.shutdown_no_activity_timeout": 0,  # we watch ourselves: a busy kernel is spared
         "ServerApp.extra_static_paths": [str(nook.static)],
+        "LabApp.extra_labextensions_path": [str(nook.extensions)],
+        "JupyterNotebookApp.extra_labextensions_path": [str(nook.extensions)],
         "PasswordIdentityProvider.hashed_password": "",
         "PasswordIdentityProvider.allow_password_change": False,
         "KernelManager.transport": "ipc",

@@ -23,6 +23,7 @@ pytestmark = [
     pytest.mark.skipif(not browser.installed(), reason="needs a browser: apt-get install chromium"),
 ]
 CELL, OUTPUT = ".jp-CodeCell .cm-content", ".jp-CodeCell .jp-OutputArea-output"
+COUNTDOWN = "document.getElementById('hpc-jupyter-setup-countdown')?.textContent"
 IDLE = "[...document.querySelectorAll('.jp-StatusBar-TextItem')].some(e => e.textContent.includes('| Idle'))"
 SOCKET = """new Promise(done => {
   const socket = new WebSocket("PLACE")
@@ -46,7 +47,10 @@ READ = """fetch("PLACE", {credentials: "include"}).then(answer => answer.text(),
 
 
 def test_a_cell_runs_in_the_browser_and_a_neighbour_gets_nothing(lab: Lab) -> None:
-    """Through the proxy's address: the welcome notebook's cell answers; a neighbour's page gets nothing."""
+    """Through the proxy's address: the welcome notebook's cell answers; a neighbour's page gets nothing.
+
+    The job has ten minutes, so the page says when it will end.
+    """
     shutil.copy(CHECKOUT / "notebooks/welcome.ipynb", lab.cluster.home / "welcome.ipynb")
     (lab.cluster.home / "welcome.ipynb").chmod(0o666)
     made = lab.launch()
@@ -54,6 +58,7 @@ def test_a_cell_runs_in_the_browser_and_a_neighbour_gets_nothing(lab: Lab) -> No
     with browser.pages(lab.cluster) as new, neighbour(lab.cluster) as beside:
         page = new(f"{base}/lab/tree/welcome.ipynb?{query}")
         run_first_cell(page)
+        page.until(f"{COUNTDOWN}?.includes('This session ends at')")
         attack(page, new(beside), Jupyter(lab, base, query))
 
 
