@@ -34,6 +34,7 @@ from stopwatch import Bench, account, quiet, report, seconds
 
 from setup_wizard.conda.environment import Solution, create, solve
 from setup_wizard.conda.spec import EnvSpec, named, read_spec
+from setup_wizard.conda.talk import Package
 from setup_wizard.journal import Journal
 from setup_wizard.mirror import build, server
 from setup_wizard.steps.login_file import reads_rc
@@ -172,7 +173,7 @@ def one_round(bench: Bench, spec: EnvSpec, archives: list[Path], wanted: Solutio
     first.parent.mkdir()
     cold, memory = created(account(home), first, spec)
     unpack = unpacked(archives, bench.fresh())
-    known, _ = created(account(home), home / "envs/third", spec, wanted)
+    known, _ = created(account(home), home / "envs/third", spec, wanted.packages)
     warm, memory_warm = created(account(home), second, spec)
     os.sync()
     link = seconds(quiet("cp", "-al", first, bench.fresh()))
@@ -184,14 +185,14 @@ def the_spec() -> EnvSpec:
     return replace(read_spec(named(ENVIRONMENT)), channels=((the_mirror() / "conda-forge").as_uri(),))
 
 
-def created(world: World, prefix: Path, spec: EnvSpec, wanted: Solution | None = None) -> tuple[float, int]:
+def created(world: World, prefix: Path, spec: EnvSpec, wanted: tuple[Package, ...] = ()) -> tuple[float, int]:
     """Make the environment, in a process of its own; the seconds, and the peak of memory in bytes."""
     report(Progress(f"Making {prefix}"))
     os.sync()
     return apart(_create, world, prefix, spec, wanted)
 
 
-def _create(world: World, prefix: Path, spec: EnvSpec, wanted: Solution | None) -> tuple[float, int]:
+def _create(world: World, prefix: Path, spec: EnvSpec, wanted: tuple[Package, ...]) -> tuple[float, int]:
     took = seconds(lambda: create(world, prefix, spec, wanted=wanted))
     peaks = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return took, sum(peaks) * 1024

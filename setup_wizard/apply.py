@@ -48,12 +48,12 @@ def review(plan: Plan, world: World) -> list[Reviewed]:
 
 def with_forecasts(reviewed: list[Reviewed], world: World, report: Report) -> list[Reviewed]:
     """The same with what each step to do will cost; may ask the network, changes nothing."""
-    return [
-        msgspec.structs.replace(r, forecast=r.step.forecast(world, report))
-        if isinstance(r.state, Todo)
-        else r
-        for r in reviewed
-    ]
+    return [_with_forecast(r, world, report) if isinstance(r.state, Todo) else r for r in reviewed]
+
+
+def _with_forecast(r: Reviewed, world: World, report: Report) -> Reviewed:
+    costs = r.step.forecast(world, report)
+    return Reviewed(costs.settled or r.step, r.state, costs)
 
 
 def refuse_blocked(reviewed: list[Reviewed]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -52,12 +52,16 @@ class Download(msgspec.Struct, frozen=True):
 
 
 class Forecast(msgspec.Struct, frozen=True):
-    """What a step will cost: downloads, bytes and inodes on disk below `where` (0: unknown)."""
+    """What a step will cost: downloads, bytes and inodes on disk below `where` (0: unknown).
+
+    `settled` is the step with what was open in it decided, so that what is shown is what will be made.
+    """
 
     downloads: tuple[Download, ...] = ()
     bytes_on_disk: int = 0
     files: int = 0
     where: Path | None = None
+    settled: Any = None
 
 
 class Step(Protocol):

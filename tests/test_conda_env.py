@@ -16,7 +16,7 @@ import pytest
 from setup_wizard import files, trees
 from setup_wizard.conda import contents, environment, history, registry
 from setup_wizard.conda.spec import EnvSpec
-from setup_wizard.errors import Busy, CommandFailed, MachineBlocks, SetupError
+from setup_wizard.errors import Busy, CommandFailed, MachineBlocks, NetworkTrouble, SetupError
 from setup_wizard.mirror.archive import PLACEHOLDER
 from setup_wizard.mirror.packages import Package
 from setup_wizard.mirror.python import python_package
@@ -531,3 +531,30 @@ def test_history_goes_on_from_what_conda_wrote(tmp_path: Path) -> None:
     history.update(tmp_path, ["kept=1", "new"], now=0)
     assert (meta / "history").read_text() == text
     assert trees.walk(tmp_path)
+
+
+# --- what was shown is what is made -----------------------------------------------------------------------
+
+
+def test_just_what_was_shown_is_installed(world: World, step: Step, tmp_path: Path) -> None:
+    """A newer version that comes between the plan and the work is not taken."""
+    place = tmp_path / "moving"
+    address = channel(place, [stub("pear", "1.0")])
+    shown = step("pear", channels=(address,)).forecast(world, silent).settled
+    channel(place, [stub("pear", "1.0"), stub("pear", "2.0")])
+    run(shown, world)
+    assert [r.version for r in contents.records(shown.prefix)] == ["1.0"]
+
+
+def test_a_package_that_went_since_it_was_shown_is_told(world: World, step: Step, tmp_path: Path) -> None:
+    """What is no longer there is not replaced in silence: nothing is made, and the fix shows a new plan."""
+    place = tmp_path / "moving"
+    address = channel(place, [stub("pear", "1.0")])
+    shown = step("pear", channels=(address,)).forecast(world, silent).settled
+    for file in place.rglob("pear-1.0*"):
+        file.unlink()
+    channel(place, [stub("pear", "2.0")])
+    with pytest.raises(NetworkTrouble, match="has changed since the plan was shown") as caught:
+        run(shown, world)
+    assert "Run again" in caught.value.fix
+    assert not shown.prefix.exists()

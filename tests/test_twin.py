@@ -72,7 +72,7 @@ def linked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 def test_what_is_linked_is_what_the_engine_makes(world: World, first: EnvSpec, linked: list[bool]) -> None:
     """The same files with the same bytes and modes, the records' hashes included; and programs run."""
     wanted = environment.solve(world, at(world, "b"), first)
-    environment.create(world, at(world, "b"), first, wanted=wanted)
+    environment.create(world, at(world, "b"), first, wanted=wanted.packages)
     assert linked == [True]
     by_twin = picture(at(world, "b"))
     elsewhere = World(world.home, {**world.env})
@@ -136,7 +136,7 @@ def test_other_packages_are_not_taken_for_the_same(world: World, url: str, linke
     environment.create(world, at(world, "c"), old)
     solution = environment.solve(world, at(world, "d"), old)
     changed = environment.Solution(tuple(msgspec.structs.replace(p, build="9") for p in solution.packages))
-    environment.create(world, at(world, "d"), old, wanted=changed)
+    environment.create(world, at(world, "d"), old, wanted=changed.packages)
     assert linked == [False]
     assert contents.stems(at(world, "d")) == ("plain-1.0-0",)
 
@@ -175,7 +175,7 @@ def test_killed_in_the_midst_of_linking(world: World, first: EnvSpec, linked: li
     victim.join()
     assert victim.exitcode == -signal.SIGKILL
     assert not at(world, "b").exists()
-    environment.create(world, at(world, "b"), first, wanted=wanted)
+    environment.create(world, at(world, "b"), first, wanted=wanted.packages)
     assert linked == [True]
     assert contents.damaged(at(world, "b")) == {}
     assert sorted(os.listdir(world.home / "envs")) == ["a", "b"]
@@ -195,7 +195,7 @@ def _until(links: int, world: World, asked: EnvSpec, wanted: environment.Solutio
 
     os.link = counted
     os.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-    environment.create(world, at(world, "b"), asked, wanted=wanted)
+    environment.create(world, at(world, "b"), asked, wanted=wanted.packages)
 
 
 # --- the prefix inside files ----------------------------------------------------------------------------

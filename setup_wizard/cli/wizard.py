@@ -43,7 +43,7 @@ def run(given: Answers, how: How) -> int:
         reviewed = review(plan, world)
         if not how.asks and not nothing_to_do(reviewed, journal):
             _stop_on_red(world, _questions(answers, choices), how)
-        outcomes = review_and_apply(plan, reviewed, journal, answers, how)
+        outcomes = review_and_apply(reviewed, journal, answers, how)
         if outcomes is None:
             return 0
         remember(world, answers)

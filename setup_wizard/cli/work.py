@@ -100,7 +100,7 @@ def carry_out(plan: Plan, journal: Journal, answers: Answers, how: How) -> list[
 
 
 def review_and_apply(
-    plan: Plan, reviewed: list[Reviewed], journal: Journal, answers: Answers, how: How
+    reviewed: list[Reviewed], journal: Journal, answers: Answers, how: How
 ) -> list[Outcome] | None:
     """The whole way of a reviewed plan: None when it was only shown, [] when there was nothing to do."""
     world = journal.world
@@ -111,7 +111,7 @@ def review_and_apply(
         return None
     agree("Shall I do this?", how, lambda: _explain(reviewed, world))
     with journal:
-        return carry_out(plan, journal, answers, how)
+        return carry_out(Plan(tuple(r.step for r in reviewed)), journal, answers, how)
 
 
 def _explain(reviewed: list[Reviewed], world: World) -> None:

@@ -54,7 +54,7 @@ def make(work: Work, wanted: tuple[Package, ...] = ()) -> None:
     try:
         _prepare(building, digest(work.spec))
         if not _from_twin(work, building, wanted):
-            _engine(work, target=building)
+            _engine(work, target=building, wanted=wanted)
         note_scripts(building)
         os.rename(building, work.prefix)
         files.sync_folder(work.prefix.parent)
@@ -147,7 +147,14 @@ def _request(work: Work) -> Request:
     )
 
 
-def _engine(work: Work, *, target: Path, keep: tuple[str, ...] = (), reinstall: tuple[str, ...] = ()) -> None:
+def _engine(
+    work: Work,
+    *,
+    target: Path,
+    keep: tuple[str, ...] = (),
+    reinstall: tuple[str, ...] = (),
+    wanted: tuple[Package, ...] = (),
+) -> None:
     """Let the engine install; again, should the package cache hold packages that somebody edited."""
     request = msgspec.structs.replace(
         _request(work),
@@ -155,6 +162,7 @@ def _engine(work: Work, *, target: Path, keep: tuple[str, ...] = (), reinstall: 
         target=str(target),
         keep=keep,
         reinstall=reinstall,
+        wanted=tuple(p.url for p in wanted),
     )
     with _looked_through(work.pkgs) as edited:
         answer = ask(work.world, request, work.spec, work.report)

@@ -64,6 +64,10 @@ class Unreadable(Exception):
         self.dependency = dependency
 
 
+class Gone(Exception):
+    """A package that was wanted is no longer there."""
+
+
 class Wish:
     """A dependency, read leniently: `python=3.12.*` and `numpy 1.26` are what people write."""
 
@@ -118,6 +122,15 @@ class Solver:
             channel_priority=ChannelPriority.Strict,
             constraints=[wish.spec for wish in self.wishes if not wish.tied],
         )
+
+    async def exactly(self, urls: tuple[str, ...]) -> list[RepoDataRecord]:
+        """The packages at these addresses. Raises Gone where the channels no longer have one."""
+        names = {url.rpartition("/")[2].rsplit("-", 2)[0] for url in urls}
+        answers = await self.gateway.query(self.channels, self.platforms, sorted(names), recursive=False)
+        known = {record.url: record for answer in answers for record in answer}
+        if gone := [url for url in urls if url not in known]:
+            raise Gone(gone[0])
+        return [known[url] for url in urls]
 
     async def explain(self, e: SolverError) -> Failed:
         """Why there is no solution: a name that does not exist, a version, or a quarrel."""
@@ -178,6 +191,8 @@ async def serve(request: Request, voice: Voice) -> None:
 
 
 async def _solution(solver: Solver, request: Request) -> list[RepoDataRecord]:
+    if request.wanted:
+        return await solver.exactly(request.wanted)
     have = _installed(Path(request.target)) if request.target else []
     try:
         return await solver.solve(have)
@@ -232,6 +247,8 @@ async def _told(request: Request, voice: Voice) -> None:
         await serve(request, voice)
     except Unreadable as e:
         voice.say(Failed("spec", str(e), package=e.dependency))
+    except Gone as e:
+        voice.say(Failed("changed", url=str(e)))
     except (GatewayError, InstallerError, OSError) as e:
         voice.say(causes.of_transfer(str(e)))
     finally:

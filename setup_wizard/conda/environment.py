@@ -83,13 +83,13 @@ def create(
     report: Report = silent,
     *,
     repair: bool = False,
-    wanted: Solution | None = None,
+    wanted: tuple[Package, ...] = (),
 ) -> int:
     """Make the environment as the spec asks, or change ours into it; nothing to do when it is so already.
 
     Gives the moment (ns) since when a change in it is somebody else's. `repair` looks through its files as
-    well, and installs damaged packages anew. `wanted` is what `solve` has said of a new one just before: it
-    is linked from an environment of ours that holds just that, where there is one. Safe to run again after a
+    well, and installs damaged packages anew. `wanted` is what `solve` has said of a new one: just that
+    is installed, or linked from an environment of ours that holds just that. Safe to run again after a
     crash. Raises PackagesQuarrel, NetworkTrouble, MachineBlocks, CommandFailed (pip), Busy.
     """
     prefix = Path(os.path.abspath(prefix))  # a relative one would end in every file of the environment
@@ -100,7 +100,7 @@ def create(
         if where != "complete" or repair:
             with packages.in_use(packages.folder(world, prefix)) as pkgs:
                 work = Work(world, prefix, spec, report, pkgs)
-                make(work, wanted.packages if wanted else ()) if where == "absent" else change(work)
+                make(work, wanted) if where == "absent" else change(work)
                 finish(work)
         registry.register(world, prefix)
         return (prefix / contents.WHOLE).stat().st_mtime_ns

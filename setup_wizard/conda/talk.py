@@ -22,6 +22,7 @@ Kind = Literal[
     "server",  # the server answers that it cannot (5xx, 429)
     "garbled",  # the answer is not what it should be: a login page, perhaps
     "broken",  # the answer ended too early
+    "changed",  # the channels no longer have a package that was wanted
     "hash",  # a package is not the one that the channel promised
     "disk",  # no space, no right, read-only
     "bug",  # anything else
@@ -34,6 +35,7 @@ class Request(msgspec.Struct, frozen=True):
     The files are put into `target`; where that differs from `prefix`, the folder is to be renamed later, and
     link scripts are left to whoever renames it. `keep` are installed packages that somebody else added,
     `reinstall` those whose files are damaged, `suspect` those that were edited in the package cache as well.
+    `wanted` are the addresses of all packages, where the solution is known; it is not looked for again then.
     """
 
     channels: tuple[str, ...]
@@ -45,9 +47,10 @@ class Request(msgspec.Struct, frozen=True):
     keep: tuple[str, ...] = ()
     reinstall: tuple[str, ...] = ()
     suspect: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
 
 
-class Package(msgspec.Struct, frozen=True):
+class Package(msgspec.Struct, frozen=True, omit_defaults=True):
     """A package that the solution holds; `cached` says that it need not be downloaded."""
 
     name: str

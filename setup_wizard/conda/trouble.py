@@ -145,6 +145,13 @@ def _broken(failed: Failed, spec: EnvSpec) -> SetupError:
     return NetworkTrouble(f"{what} ended before it was complete: {failed.message}", fix=_AGAIN)
 
 
+def _changed(failed: Failed, spec: EnvSpec) -> SetupError:
+    return NetworkTrouble(
+        f"The channel has changed since the plan was shown: {_what(failed, spec)} is no longer there.",
+        fix="Run again: the new plan is shown first.",
+    )
+
+
 def _hash(failed: Failed, spec: EnvSpec) -> SetupError:
     what = _what(failed, spec)
     return NetworkTrouble(
@@ -179,6 +186,7 @@ _ERRORS: dict[str, Callable[[Failed, EnvSpec], SetupError]] = {
     "server": _server,
     "garbled": _garbled,
     "broken": _broken,
+    "changed": _changed,
     "hash": _hash,
     "disk": _disk,
     "bug": _bug,

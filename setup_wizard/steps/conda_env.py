@@ -11,16 +11,21 @@ from setup_wizard import files, trees
 from setup_wizard.conda import contents, environment, registry
 from setup_wizard.conda import prefix as prefixes
 from setup_wizard.conda.spec import EnvSpec, shown
+from setup_wizard.conda.talk import Package
 from setup_wizard.step import Before, Blocked, Done, Download, Forecast, State, Todo
 from setup_wizard.world import Report, World
 
 
 class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
-    """The environment `name` at `prefix`, holding what `spec` asks for."""
+    """The environment `name` at `prefix`, holding what `spec` asks for.
+
+    `packages` are those that were shown and agreed to when it was to be made; none: they are still open.
+    """
 
     name: str
     prefix: Path
     spec: EnvSpec
+    packages: tuple[Package, ...] = ()
 
     @property
     def title(self) -> str:
@@ -47,7 +52,9 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         downloads = [
             Download(p.url.rpartition("/")[2], shown(p.url), p.size, p.sha256) for p in solution.to_download
         ]
-        return Forecast(tuple(downloads), solution.bytes_on_disk, solution.files, self.prefix)
+        bare = tuple(msgspec.structs.replace(p, depends=(), cached=False) for p in solution.packages)
+        settled = msgspec.structs.replace(self, packages=bare)
+        return Forecast(tuple(downloads), solution.bytes_on_disk, solution.files, self.prefix, settled)
 
     def apply(self, world: World, report: Report) -> None:
         where = environment.standing(world, self.prefix, self.spec)
@@ -56,7 +63,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         if where == "complete" and not trees.is_open(world, self.prefix):
             return
         trees.open_tree(world, self.prefix)
-        moment = environment.create(world, self.prefix, self.spec, report)
+        moment = environment.create(world, self.prefix, self.spec, report, wanted=self.packages)
         paths: list[str] | None = contents.own_paths(self.prefix)
         if self.spec.pip or any(p.endswith("-post-link.sh") for p in paths or ()):
             paths = None  # what pip and scripts made is known only by looking

@@ -31,6 +31,7 @@ def json_of(data: Any) -> Any:
 
 def _flat(fields: dict[str, Any], data: msgspec.Struct) -> dict[str, Any]:
     """What stands around a step (its state, its costs) is told on one level with its title."""
+    fields.pop("settled", None)  # the same step once more
     for name in ("step", "state", "forecast"):
         inner = getattr(data, name, None)
         if name == "step" or isinstance(inner, Forecast | Done | Todo | Blocked):

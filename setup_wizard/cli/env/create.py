@@ -74,5 +74,5 @@ def made(
     named = check_name(name, "--name") if name else prefix.name if prefix else named
     place = prefix.expanduser().absolute() if prefix else environments.folder(journal.receipt, world) / named
     plan = environment_plan(named, spec, place)
-    outcomes = review_and_apply(plan, review(plan, world), journal, answers, how)
+    outcomes = review_and_apply(review(plan, world), journal, answers, how)
     return place, None if outcomes is None else [o.step.title for o in outcomes if o.state == "made"]
