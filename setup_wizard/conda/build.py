@@ -130,7 +130,8 @@ def _from_twin(work: Work, building: Path, wanted: tuple[Package, ...]) -> bool:
     work.report(Progress(f"Link the files of {like.name}"))
     wanted = wanted or ask(work.world, _request(work), work.spec, work.report).packages
     try:
-        _begin_anew(building, digest(work.spec))
+        if os.listdir(building) != ["conda-meta"] or contents.stems(building):
+            _begin_anew(building, digest(work.spec))  # a killed run left something there
         twin.copy(like, building, work.prefix, wanted)
     except twin.Unlike:
         _begin_anew(building, digest(work.spec))

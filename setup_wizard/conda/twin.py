@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,7 @@ from setup_wizard.conda.spec import EnvSpec, digest
 from setup_wizard.conda.talk import Package
 from setup_wizard.world import World
 
+HANDS = 2  # threads: more would only wait for each other
 TAG = "CACHEDIR.TAG"
 ENTRY_POINT = "unix_python_entry_point"  # a script that installing writes: no package holds it
 
@@ -126,10 +128,22 @@ def _identity(package: Package | Record) -> tuple[str, ...]:
 def _link(twin: Path, building: Path, prefix: Path, them: Iterable[File], note: int) -> None:
     """Folders first, then a link for each file; the few that hold the prefix are written anew."""
     once = {f.path: f for f in them}  # two packages may bring the same file; the twin holds one of them
-    source, target = f"{twin}/", f"{building}/"
     for folder in _folders(once):
-        os.mkdir(target + folder)
-    for path, file in once.items():
+        os.mkdir(f"{building}/{folder}")
+    files = list(once.items())
+    with ThreadPoolExecutor(HANDS) as pool:  # the kernel does the work, so that threads share it
+        parts = [
+            pool.submit(_link_these, files[n::HANDS], twin, building, prefix, note) for n in range(HANDS)
+        ]
+    for part in parts:
+        part.result()
+
+
+def _link_these(
+    them: Iterable[tuple[str, File]], twin: Path, building: Path, prefix: Path, note: int
+) -> None:
+    source, target = f"{twin}/", f"{building}/"
+    for path, file in them:
         info = os.lstat(source + path)
         if info.st_mtime_ns > note:
             raise Unlike(f"{source}{path} was changed")
