@@ -110,6 +110,12 @@ def _like(path: Path, fd: int, mode: int | None) -> None:
         os.fchown(fd, old.st_uid, old.st_gid)
 
 
+def may_write(path: Path) -> bool:
+    """Whether `write` can replace the file: that takes the right to write to its folder, too."""
+    target = path.resolve()
+    return os.access(target, os.W_OK) and os.access(target.parent, os.W_OK | os.X_OK)
+
+
 def sync_folder(folder: Path) -> None:
     """Make sure that a rename in `folder` survives a power cut."""
     fd = os.open(folder, os.O_RDONLY)

@@ -54,7 +54,8 @@ class Download(msgspec.Struct, frozen=True):
 class Forecast(msgspec.Struct, frozen=True):
     """What a step will cost: downloads, bytes and inodes on disk below `where` (0: unknown).
 
-    `settled` is the step with what was open in it decided, so that what is shown is what will be made.
+    `settled` is the step with what was open in it decided, so that what is shown is what will be made;
+    `difference` says what becomes of the packages of an environment that is there.
     """
 
     downloads: tuple[Download, ...] = ()
@@ -62,6 +63,7 @@ class Forecast(msgspec.Struct, frozen=True):
     files: int = 0
     where: Path | None = None
     settled: Any = None
+    difference: Any = None
 
 
 class Step(Protocol):

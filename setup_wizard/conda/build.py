@@ -23,7 +23,7 @@ from setup_wizard.conda import contents, history, packages, twin
 from setup_wizard.conda.child import ask
 from setup_wizard.conda.pip_section import pip_digest, pip_install
 from setup_wizard.conda.scripts import note_scripts, run_scripts
-from setup_wizard.conda.spec import EnvSpec, digest
+from setup_wizard.conda.spec import EnvSpec, digest, package_name
 from setup_wizard.conda.talk import Package, Request
 from setup_wizard.errors import MachineBlocks
 from setup_wizard.world import Progress, Report, World
@@ -64,16 +64,15 @@ def make(work: Work, wanted: tuple[Package, ...] = ()) -> None:
         remove_building(work.prefix)
 
 
-def change(work: Work) -> None:
+def change(work: Work, wanted: tuple[Package, ...] = ()) -> None:
     """Change an environment in place. What somebody else has added to it stays; what is damaged is mended."""
     contents.clean_up(work.prefix)
-    keep = contents.added(work.prefix, contents.was_whole(work.prefix))
     damaged = tuple(contents.damaged(work.prefix))
-    contents.say_unfinished(work.prefix)
-    _engine(work, target=work.prefix, keep=keep, reinstall=damaged)
+    keep = contents.say_unfinished(work.prefix)
+    _engine(work, target=work.prefix, keep=keep, reinstall=damaged, wanted=wanted)
 
 
-def finish(work: Work) -> None:
+def finish(work: Work, update: str = "") -> None:
     """What needs the final place, and the note that the environment is whole."""
     prefix, spec = work.prefix, work.spec
     before = contents.was_whole(prefix)
@@ -82,9 +81,12 @@ def finish(work: Work) -> None:
     pip = pip_digest(spec, prefix)
     if pip and (before is None or before.pip != pip):
         pip_install(work.world, prefix, spec, work.report)
-    history.update(prefix, spec.dependencies, work.world.now())
+    asked = {package_name(d) for d in spec.dependencies}
+    theirs = tuple(name for name in (before.theirs if before else ()) if name not in asked)
+    records = tuple(stem for stem in contents.stems(prefix) if contents.name_of(stem) not in theirs)
+    history.update(prefix, spec.dependencies, work.world.now(), theirs)
     (prefix / _BUILDING).unlink(missing_ok=True)
-    contents.say_whole(prefix, contents.Whole(digest(spec), pip, contents.stems(prefix)))
+    contents.say_whole(prefix, contents.Whole(digest(spec), pip, records, theirs=theirs, update=update))
 
 
 def remove_building(prefix: Path) -> None:
@@ -145,6 +147,7 @@ def _request(work: Work) -> Request:
         work.spec.dependencies,
         repodata=str(work.world.cache / "repodata"),
         packages=str(work.pkgs),
+        pins=contents.pins(work.prefix),
     )
 
 

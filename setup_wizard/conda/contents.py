@@ -7,7 +7,6 @@ The note is written last and lies beside conda's own records, without `.json`, s
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,16 +19,28 @@ T = TypeVar("T")
 WHOLE = "conda-meta/hpc-jupyter-setup"
 STATE = "conda-meta/state"
 WAS_WHOLE = "conda-meta/hpc-jupyter-setup.before"  # the note while the environment is being changed
-OURS = (WHOLE, STATE, "conda-meta/history", "CACHEDIR.TAG")  # what is there beside the packages' own files
+FILE = "conda-meta/hpc-jupyter-setup.yml"  # what it was asked to hold, where no file of the user's says so
+OURS = (
+    WHOLE,
+    FILE,
+    STATE,
+    "conda-meta/history",
+    "CACHEDIR.TAG",
+)  # what is there beside the packages' own files
 
 
 class Whole(msgspec.Struct, frozen=True):
-    """The environment is complete: what was asked for (digests), and the packages that came of it."""
+    """The environment is complete: what was asked for (digests), and the packages that came of it.
+
+    `theirs` are the names of those that somebody else had added before; `update` names the last update.
+    """
 
     spec: str
     pip: str
     records: tuple[str, ...]
     format: int = 1
+    theirs: tuple[str, ...] = ()
+    update: str = ""
 
 
 class PathEntry(msgspec.Struct, frozen=True, rename={"path": "_path"}):
@@ -131,10 +142,27 @@ def say_whole(prefix: Path, note: Whole) -> None:
     (prefix / WAS_WHOLE).unlink(missing_ok=True)
 
 
-def say_unfinished(prefix: Path) -> None:
-    """Take the note away, before anything is changed."""
-    with suppress(FileNotFoundError):
-        os.replace(prefix / WHOLE, prefix / WAS_WHOLE)
+def say_unfinished(prefix: Path) -> tuple[str, ...]:
+    """Take the note away, before anything is changed; the packages that somebody else has added."""
+    if note := whole(prefix):
+        before = msgspec.structs.replace(note, theirs=added(prefix, note))
+        files.write(prefix / WAS_WHOLE, msgspec.json.encode(before), mode=0o644)
+        (prefix / WHOLE).unlink()
+    before_it = was_whole(prefix)
+    return before_it.theirs if before_it else ()
+
+
+def theirs(prefix: Path) -> tuple[str, ...]:
+    """The packages that somebody else, conda perhaps, has added; while it is changed: had added."""
+    note = whole(prefix)
+    before = None if note else was_whole(prefix)
+    return added(prefix, note) if note else before.theirs if before else ()
+
+
+def pins(prefix: Path) -> tuple[str, ...]:
+    """The specifications in conda's file of pins."""
+    text = files.read_text(prefix / "conda-meta" / "pinned")
+    return tuple(line.strip() for line in text.splitlines() if line.strip() and line.strip()[0] != "#")
 
 
 def clean_up(prefix: Path) -> None:

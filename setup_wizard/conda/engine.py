@@ -98,6 +98,8 @@ class Solver:
 
     def __init__(self, request: Request, sharded: bool = True) -> None:
         self.wishes = [Wish(text, request.channels) for text in request.dependencies]
+        self.kept = [Wish(name) for name in request.keep]
+        self.pins = [Wish(pin, request.channels) for pin in request.pins]
         self.channels = [Channel(url) for url in request.channels]
         listed = {c.base_url for c in self.channels}
         tied = (w.spec.channel for w in self.wishes)
@@ -114,20 +116,21 @@ class Solver:
         machine = VirtualPackage.detect(VirtualPackageOverrides.from_env())
         return await solve(
             self.channels,
-            [wish.bare for wish in self.wishes],
+            [wish.bare for wish in (*self.wishes, *self.kept)],
             gateway=self.gateway,
             platforms=self.platforms,
             locked_packages=list(have),
             virtual_packages=machine,
             channel_priority=ChannelPriority.Strict,
-            constraints=[wish.spec for wish in self.wishes if not wish.tied],
+            constraints=[wish.spec for wish in (*self.wishes, *self.pins) if not wish.tied],
         )
 
-    async def exactly(self, urls: tuple[str, ...]) -> list[RepoDataRecord]:
-        """The packages at these addresses. Raises Gone where the channels no longer have one."""
+    async def exactly(self, urls: tuple[str, ...], have: list[PrefixRecord]) -> list[RepoDataRecord]:
+        """The packages at these addresses. Raises Gone where neither the channels nor we have one."""
         names = {url.rpartition("/")[2].rsplit("-", 2)[0] for url in urls}
         answers = await self.gateway.query(self.channels, self.platforms, sorted(names), recursive=False)
-        known = {record.url: record for answer in answers for record in answer}
+        known: dict[str, RepoDataRecord] = {record.url: record for record in have}
+        known |= {record.url: record for answer in answers for record in answer}
         if gone := [url for url in urls if url not in known]:
             raise Gone(gone[0])
         return [known[url] for url in urls]
@@ -191,9 +194,10 @@ async def serve(request: Request, voice: Voice) -> None:
 
 
 async def _solution(solver: Solver, request: Request) -> list[RepoDataRecord]:
-    if request.wanted:
-        return await solver.exactly(request.wanted)
     have = _installed(Path(request.target)) if request.target else []
+    if request.wanted:
+        return await solver.exactly(request.wanted, have)
+    have = _near(have, request, {wish.name for wish in solver.wishes})
     try:
         return await solver.solve(have)
     except GatewayError as e:
@@ -225,6 +229,19 @@ async def _install(
 
 def _installed(target: Path) -> list[PrefixRecord]:
     return [PrefixRecord.from_path(path) for path in sorted((target / "conda-meta").glob("*.json"))]
+
+
+def _near(have: list[PrefixRecord], request: Request, asked: set[str]) -> list[PrefixRecord]:
+    """What should stay as it is: not what is to move on, nor what only that needs."""
+    by_name = {record.name.normalized: record for record in have}
+    free = set(by_name) - set(request.keep) if "*" in request.newest else set(request.newest)
+    todo = list(free)
+    while todo:
+        record = by_name.get(todo.pop())
+        needs = {d.split()[0] for d in (record.depends if record else ())} - asked - free
+        free |= needs
+        todo += needs
+    return [record for name, record in by_name.items() if name not in free]
 
 
 def _package(r: RepoDataRecord, cached: bool) -> Package:

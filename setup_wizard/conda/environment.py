@@ -48,15 +48,16 @@ class Solution(msgspec.Struct, frozen=True):
         return new + len(self.packages) * FILES_LINKED
 
 
-def standing(world: World, prefix: Path, spec: EnvSpec) -> Standing:
+def standing(world: World, prefix: Path, spec: EnvSpec, update: str = "") -> Standing:
     """How the machine stands to the environment; quick, changes nothing.
 
-    «incomplete» is ours, and packages of it are gone; «environment» and «foreign» are not ours.
+    «incomplete» is ours, and packages of it are gone; «environment» and «foreign» are not ours. An `update`
+    has changed it when the note of the environment names that one.
     """
     if not os.path.lexists(prefix) or _is_empty(prefix):
         return "absent"
     note = contents.whole(prefix)
-    if note and note.spec == digest(spec):
+    if note and note.spec == digest(spec) and update in ("", note.update):
         return "incomplete" if contents.missing(prefix, note) else "complete"
     if trees.is_open(world, prefix):
         return "unfinished"
@@ -65,14 +66,26 @@ def standing(world: World, prefix: Path, spec: EnvSpec) -> Standing:
     return "environment" if contents.is_environment(prefix) else "foreign"
 
 
-def solve(world: World, prefix: Path, spec: EnvSpec, report: Report = silent) -> Solution:
-    """What would be installed; asks the channels, and changes nothing on the account.
+def solve(
+    world: World, prefix: Path, spec: EnvSpec, report: Report = silent, newest: tuple[str, ...] = ()
+) -> Solution:
+    """What the environment would hold; asks the channels, and changes nothing on the account.
 
+    What is installed there stays as it is where it can, but for the packages of `newest` («*»: all).
     Raises PackagesQuarrel, BadInput or NetworkTrouble.
     """
     with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
         pkgs = packages.folder(world, prefix)
-        request = Request(spec.urls, spec.dependencies, repodata=tmp, packages=str(pkgs))
+        request = Request(
+            spec.urls,
+            spec.dependencies,
+            repodata=tmp,
+            packages=str(pkgs),
+            target=str(prefix),
+            keep=contents.theirs(prefix),
+            newest=newest,
+            pins=contents.pins(prefix),
+        )
         return Solution(ask(world, request, spec, report).packages)
 
 
@@ -84,24 +97,26 @@ def create(
     *,
     repair: bool = False,
     wanted: tuple[Package, ...] = (),
+    update: str = "",
 ) -> int:
     """Make the environment as the spec asks, or change ours into it; nothing to do when it is so already.
 
     Gives the moment (ns) since when a change in it is somebody else's. `repair` looks through its files as
-    well, and installs damaged packages anew. `wanted` is what `solve` has said of a new one: just that
-    is installed, or linked from an environment of ours that holds just that. Safe to run again after a
-    crash. Raises PackagesQuarrel, NetworkTrouble, MachineBlocks, CommandFailed (pip), Busy.
+    well, and installs damaged packages anew. `wanted` is what `solve` has said: just that is installed, or
+    linked from an environment of ours that holds just that. `update` names the update that brings it. Safe
+    to run again after a crash. Raises PackagesQuarrel, NetworkTrouble, MachineBlocks, CommandFailed (pip),
+    Busy.
     """
     prefix = Path(os.path.abspath(prefix))  # a relative one would end in every file of the environment
     with _alone(world, prefix):
-        where = standing(world, prefix, spec)
+        where = standing(world, prefix, spec, update)
         if where in ("environment", "foreign"):
             raise not_ours(prefix, where)
         if where != "complete" or repair:
             with packages.in_use(packages.folder(world, prefix)) as pkgs:
                 work = Work(world, prefix, spec, report, pkgs)
-                make(work, wanted) if where == "absent" else change(work)
-                finish(work)
+                make(work, wanted) if where == "absent" else change(work, wanted)
+                finish(work, update)
         registry.register(world, prefix)
         return (prefix / contents.WHOLE).stat().st_mtime_ns
 

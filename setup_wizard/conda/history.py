@@ -16,12 +16,15 @@ from setup_wizard import __version__, files
 from setup_wizard.conda.contents import records
 
 
-def update(prefix: Path, asked: Sequence[str], now: float) -> None:
-    """Write down how the packages differ from what the history says, and what was asked for."""
+def update(prefix: Path, asked: Sequence[str], now: float, theirs: Sequence[str] = ()) -> None:
+    """Write down how the packages differ from what the history says, and what was asked for.
+
+    What somebody else has asked for, the packages `theirs`, stays asked for.
+    """
     path = prefix / "conda-meta" / "history"
     text = files.read_text(path)
     was, is_now = _packages(text), {record.dist for record in records(prefix)}
-    before = _asked(text)
+    before = {name: spec for name, spec in _asked(text).items() if name not in theirs}
     gone = sorted(name for name in before if name not in {_name(a) for a in asked})
     if was == is_now and not gone and list(before.values()) == list(asked):
         return

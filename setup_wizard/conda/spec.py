@@ -82,15 +82,15 @@ class Named(msgspec.Struct, frozen=True):
     path: Path
 
 
-def read_spec(path: Path, *, anaconda: bool = False) -> EnvSpec:
-    """Read an environment.yml. Raises BadInput with file:line:column.
+def read_spec(path: Path, *, anaconda: bool = False, text: str | None = None) -> EnvSpec:
+    """Read an environment.yml, or the `text` that is to stand in it. Raises BadInput with file:line:column.
 
     `anaconda` says that the user has agreed to the terms of Anaconda's channels; without it they are refused.
     """
-    loaded = yamlfile.read(path, _File)
+    loaded = yamlfile.read(path, _File) if text is None else yamlfile.parse(text, str(path), _File)
     file = loaded.value
     dependencies, places, pip = _dependencies(loaded)
-    if pip and not any(_package(d) == "pip" for d in dependencies):
+    if pip and not any(package_name(d) == "pip" for d in dependencies):
         dependencies, places = [*dependencies, "pip"], [*places, _line_and_column(loaded.at("dependencies"))]
     return EnvSpec(
         name=check_name(file.name, loaded.at("name")) if file.name else "",
@@ -178,7 +178,8 @@ def _line_and_column(at: str) -> str:
     return ":".join(at.rsplit(":", 2)[1:])
 
 
-def _package(dependency: str) -> str:
+def package_name(dependency: str) -> str:
+    """The package that a dependency is about: "conda-forge::NumPy >=2" -> "numpy"."""
     return re.split(r"[\s=<>!~\[]", dependency.rpartition("::")[2], maxsplit=1)[0].lower()
 
 

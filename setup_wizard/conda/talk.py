@@ -35,6 +35,7 @@ class Request(msgspec.Struct, frozen=True):
     The files are put into `target`; where that differs from `prefix`, the folder is to be renamed later, and
     link scripts are left to whoever renames it. `keep` are installed packages that somebody else added,
     `reinstall` those whose files are damaged, `suspect` those that were edited in the package cache as well.
+    Of what is installed in `target`, the packages of `newest` may move on («*»: all); `pins` are the user's.
     `wanted` are the addresses of all packages, where the solution is known; it is not looked for again then.
     """
 
@@ -48,6 +49,8 @@ class Request(msgspec.Struct, frozen=True):
     reinstall: tuple[str, ...] = ()
     suspect: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
+    newest: tuple[str, ...] = ()
+    pins: tuple[str, ...] = ()
 
 
 class Package(msgspec.Struct, frozen=True, omit_defaults=True):

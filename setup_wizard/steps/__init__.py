@@ -8,6 +8,7 @@ from __future__ import annotations
 from setup_wizard.steps.conda_env import CondaEnv
 from setup_wizard.steps.condarc import Condarc
 from setup_wizard.steps.distribution import Distribution
+from setup_wizard.steps.env_file import EnvFile
 from setup_wizard.steps.kernel import Kernel
 from setup_wizard.steps.login_file import LoginFile
 from setup_wizard.steps.notebooks import Clone
@@ -15,7 +16,18 @@ from setup_wizard.steps.old_blocks import OldBlocks
 from setup_wizard.steps.shell_block import ShellBlock
 from setup_wizard.steps.welcome import Welcome
 
-AnyStep = Distribution | Condarc | OldBlocks | ShellBlock | LoginFile | CondaEnv | Kernel | Welcome | Clone
+AnyStep = (
+    Distribution
+    | Condarc
+    | OldBlocks
+    | ShellBlock
+    | LoginFile
+    | CondaEnv
+    | EnvFile
+    | Kernel
+    | Welcome
+    | Clone
+)
 
 __all__ = [
     "AnyStep",
@@ -23,6 +35,7 @@ __all__ = [
     "CondaEnv",
     "Condarc",
     "Distribution",
+    "EnvFile",
     "Kernel",
     "LoginFile",
     "OldBlocks",

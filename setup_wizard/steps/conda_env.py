@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import files, trees
-from setup_wizard.conda import contents, environment, registry
+from setup_wizard.conda import change, contents, environment, registry
 from setup_wizard.conda import prefix as prefixes
 from setup_wizard.conda.spec import EnvSpec, shown
 from setup_wizard.conda.talk import Package
@@ -20,12 +20,15 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     """The environment `name` at `prefix`, holding what `spec` asks for.
 
     `packages` are those that were shown and agreed to when it was to be made; none: they are still open.
+    A change of one that is there is named by its `update`; `file` is the YAML to be kept inside.
     """
 
     name: str
     prefix: Path
     spec: EnvSpec
     packages: tuple[Package, ...] = ()
+    update: str = ""
+    file: str = ""
 
     @property
     def title(self) -> str:
@@ -36,7 +39,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         return f"conda_env:{self.prefix}"
 
     def check(self, world: World) -> State:
-        where = environment.standing(world, self.prefix, self.spec)
+        where = environment.standing(world, self.prefix, self.spec, self.update)
         if where == "complete" and not trees.is_open(world, self.prefix):
             return Done(self._found())
         if where in ("environment", "foreign"):
@@ -48,22 +51,38 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
 
     def forecast(self, world: World, report: Report) -> Forecast:
         """The solution: each package with size and hash; bytes and files on disk are estimates."""
-        solution = environment.solve(world, self.prefix, self.spec, report)
+        if self.update and self.packages:
+            solution = environment.Solution(self.packages)
+        else:
+            solution = environment.solve(world, self.prefix, self.spec, report)
+        new = environment.Solution(change.new_packages(self.prefix, solution.packages))
         downloads = [
-            Download(p.url.rpartition("/")[2], shown(p.url), p.size, p.sha256) for p in solution.to_download
+            Download(p.url.rpartition("/")[2], shown(p.url), p.size, p.sha256) for p in new.to_download
         ]
         bare = tuple(msgspec.structs.replace(p, depends=(), cached=False) for p in solution.packages)
         settled = msgspec.structs.replace(self, packages=bare)
-        return Forecast(tuple(downloads), solution.bytes_on_disk, solution.files, self.prefix, settled)
+        there = contents.stems(self.prefix)
+        return Forecast(
+            tuple(downloads),
+            new.bytes_on_disk,
+            new.files,
+            self.prefix,
+            settled,
+            change.difference(self.prefix, solution.packages) if there else None,
+        )
 
     def apply(self, world: World, report: Report) -> None:
-        where = environment.standing(world, self.prefix, self.spec)
+        where = environment.standing(world, self.prefix, self.spec, self.update)
         if where in ("environment", "foreign"):
             raise environment.not_ours(self.prefix, where)
         if where == "complete" and not trees.is_open(world, self.prefix):
             return
         trees.open_tree(world, self.prefix)
-        moment = environment.create(world, self.prefix, self.spec, report, wanted=self.packages)
+        moment = environment.create(
+            world, self.prefix, self.spec, report, wanted=self.packages, update=self.update
+        )
+        if self.file:
+            files.write(self.prefix / contents.FILE, self.file.encode(), mtime_ns=moment)
         paths: list[str] | None = contents.own_paths(self.prefix)
         if self.spec.pip or any(p.endswith("-post-link.sh") for p in paths or ()):
             paths = None  # what pip and scripts made is known only by looking
@@ -87,6 +106,10 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     def _preview(self, where: environment.Standing) -> str:
         verbs = {"absent": "make", "changed": "change", "unfinished": "complete", "incomplete": "repair"}
         lines = [f"{verbs.get(where, 'seal')} the conda environment {self.prefix}"]
+        if self.update:
+            return "\n".join(
+                [*lines, *(f"  {text}" for text in change.difference(self.prefix, self.packages).lines)]
+            )
         lines += [f"  channel {shown(channel)}" for channel in self.spec.channels]
         lines += [f"  {dependency}" for dependency in self.spec.dependencies]
         lines += [f"  pip: {line}" for line in self.spec.pip]

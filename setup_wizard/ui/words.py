@@ -37,6 +37,8 @@ WHY = {
     "They are commented out, not deleted; no other line is touched.",
     "conda_env": "Creates an environment: a folder with its own Python and packages, apart from all "
     "others. It is made beside and moved into place when it is whole.",
+    "env_file": "The file from which the environment was made asks for what was installed, and not for what "
+    "was removed. Its other lines, comments and order stay.",
     "kernel": "Lets Jupyter offer the environment as a kernel. It names the environment's own "
     "Python, and keeps packages of other Pythons on the account out of it.",
     "welcome": "Adds a small notebook that shows which Python it runs in and draws a plot.",

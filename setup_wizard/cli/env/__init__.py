@@ -10,6 +10,9 @@ import typer
 # name: (module here, function, its line in the help)
 COMMANDS = {
     "create": ("create", "create", "Create an environment and its kernel."),
+    "install": ("change", "install", "Install packages into an environment."),
+    "update": ("change", "update", "Bring packages to the newest versions that its file allows."),
+    "remove-package": ("change", "remove_package", "Remove packages from an environment."),
 }
 HELP = "Conda environments, each with its kernel."
 
@@ -36,9 +39,14 @@ def load(name: str) -> Callable[..., int]:
 
 def _module(name: str) -> ModuleType:
     match name:
+        case "change":
+            from setup_wizard.cli.env import change
+
+            return change
         case _:
-            from setup_wizard.cli.env import create as found
-    return found
+            from setup_wizard.cli.env import create
+
+            return create
 
 
 def _line() -> None:

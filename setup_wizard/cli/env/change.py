@@ -1,0 +1,156 @@
+"""`env install`, `env update`, `env remove-package`: the packages of an environment that is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from setup_wizard.cli.options import DryRun, Json, Mirror, Yes
+
+if TYPE_CHECKING:
+    from setup_wizard.cli.work import How
+    from setup_wizard.package_changes import Change, Changing
+    from setup_wizard.steps import CondaEnv
+    from setup_wizard.world import World
+
+Words = Annotated[list[str], typer.Argument(metavar="NAME PACKAGE…", help="The environment, and packages.")]
+Prefix = Annotated[
+    Path | None, typer.Option("--prefix", "-p", help="The environment's folder, in the place of its NAME.")
+]
+WhileRunning = Annotated[
+    bool, typer.Option("--while-running", help="Also while a session uses the environment.")
+]
+
+
+def install(
+    words: Words,
+    prefix: Prefix = None,
+    while_running: WhileRunning = False,
+    mirror: Mirror = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> int:
+    """Install packages (numpy, numpy=2.1, "numpy>=2") and write them into the environment's YAML file."""
+    from setup_wizard.cli.work import How
+    from setup_wizard.package_changes import Change
+
+    name, packages = _named(words, prefix)
+    _must_be(packages, "env install NAME numpy")
+    return _change(name, Change(install=packages), How(yes, dry_run, json), (mirror, while_running))
+
+
+def update(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME [PACKAGE…]", help="The environment, and packages; none: all of them."),
+    ] = None,
+    prefix: Prefix = None,
+    everything: Annotated[bool, typer.Option("--all", help="All packages, as without any names.")] = False,
+    while_running: WhileRunning = False,
+    mirror: Mirror = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> int:
+    """Bring packages to the newest versions that the environment's YAML file allows."""
+    from setup_wizard.cli.work import How
+    from setup_wizard.conda.spec import package_name
+    from setup_wizard.errors import BadInput
+    from setup_wizard.package_changes import Change
+
+    name, packages = _named(words or [], prefix)
+    if versions := [p for p in packages if package_name(p) != p]:
+        raise BadInput(
+            f"«{versions[0]}» is more than the name of a package.",
+            fix=f'To ask for a version: hpc-jupyter-setup env install {name} "{versions[0]}"',
+        )
+    newest = packages if packages and not everything else ("*",)
+    return _change(name, Change(newest=newest), How(yes, dry_run, json), (mirror, while_running))
+
+
+def remove_package(
+    words: Words,
+    prefix: Prefix = None,
+    while_running: WhileRunning = False,
+    mirror: Mirror = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> int:
+    """Remove packages from an environment, with all that only they needed, and from its YAML file."""
+    from setup_wizard.cli.work import How
+    from setup_wizard.package_changes import Change
+
+    name, packages = _named(words, prefix)
+    _must_be(packages, "env remove-package NAME numpy")
+    return _change(name, Change(remove=packages), How(yes, dry_run, json), (mirror, while_running))
+
+
+def _named(words: list[str], prefix: Path | None) -> tuple[str, tuple[str, ...]]:
+    """The environment as it was given, and the packages."""
+    from setup_wizard.errors import BadInput
+
+    if prefix:
+        return str(prefix.expanduser().absolute()), tuple(words)
+    if not words:
+        raise BadInput("Which environment?", fix="See which there are: hpc-jupyter-setup env list")
+    return words[0], tuple(words[1:])
+
+
+def _must_be(packages: tuple[str, ...], example: str) -> None:
+    from setup_wizard.errors import BadInput
+
+    if not packages:
+        raise BadInput("No package was named.", fix=f"For example: hpc-jupyter-setup {example}")
+
+
+def _change(name: str, asked: Change, how: How, more: tuple[str | None, bool]) -> int:
+    from setup_wizard import package_changes
+    from setup_wizard.answers import Answers, fold, normal_mirror, recall
+    from setup_wizard.apply import review
+    from setup_wizard.cli.work import review_and_apply
+    from setup_wizard.journal import Journal
+    from setup_wizard.ui import show
+    from setup_wizard.world import World
+
+    world, (mirror, while_running) = World.here(), more
+    given = Answers(mirror=normal_mirror(mirror, Path.cwd()) if mirror else None)
+    answers, journal = fold(given, recall(world)), Journal(world)
+    step = package_changes.find(name, journal.receipt, world)
+    with show.live(world, err=how.json) as live:
+        change = package_changes.prepare(journal, step, asked, answers, live.report)
+    if change.difference and not how.dry_run and not while_running:
+        _mind_sessions(world, step, how)
+    outcomes = review_and_apply(review(change.plan, world), journal, answers, how)
+    if outcomes is not None:
+        _say(step, change, [o.step.title for o in outcomes if o.state == "made"], how)
+    return 0
+
+
+def _mind_sessions(world: World, step: CondaEnv, how: How) -> None:
+    """Ask before files are changed under a running Jupyter; refuse where there is nobody to ask."""
+    from setup_wizard.cli.work import agree
+    from setup_wizard.errors import Busy
+    from setup_wizard.package_changes import sessions_of
+
+    names = ", ".join(sessions_of(world, step.prefix))
+    if names and how.asks:
+        agree(f"Session {names} runs from {step.name}; its kernels may fail. Change it all the same?", how)
+    elif names:
+        raise Busy(
+            f"Session {names} runs from {step.prefix}; its kernels may fail when packages change under them.",
+            fix=f"Stop it first (hpc-jupyter-setup stop {names.split(',')[0]}), or say --while-running",
+        )
+
+
+def _say(step: CondaEnv, change: Changing, made: list[str], how: How) -> None:
+    from setup_wizard.ui import environment_changes, show
+
+    if how.json:
+        facts = {"name": step.name, "prefix": step.prefix, "file": change.file, "changed": made}
+        show.put_json({"ok": True, **facts, "difference": change.difference, "notes": change.notes})
+    else:
+        show.put(environment_changes.changed(step.name, change, made))

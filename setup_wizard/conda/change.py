@@ -1,0 +1,73 @@
+"""What a change does to the packages of an environment: which come, which go, which become others."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from setup_wizard.conda import contents
+from setup_wizard.conda.talk import Package
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """A package that becomes another version or build of itself."""
+
+    name: str
+    before: str
+    after: str
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """What comes ("numpy 2.1"), what becomes another, what goes."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[Changed, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+    @property
+    def lines(self) -> list[str]:
+        """For people, one a line."""
+        return [
+            *(f"add {a}" for a in self.added),
+            *(f"change {c.name} {c.before} → {c.after}" for c in self.changed),
+            *(f"remove {r}" for r in self.removed),
+        ]
+
+
+def difference(prefix: Path, packages: Sequence[Package]) -> Difference:
+    """How the packages differ from what is installed at the prefix."""
+    have = {name: (version, build) for name, version, build in map(_parts, contents.stems(prefix))}
+    want = {p.name: (p.version, p.build) for p in packages}
+    return Difference(
+        tuple(f"{n} {want[n][0]}" for n in sorted(want.keys() - have.keys())),
+        tuple(_changed(n, have[n], want[n]) for n in sorted(want.keys() & have.keys()) if have[n] != want[n]),
+        tuple(f"{n} {have[n][0]}" for n in sorted(have.keys() - want.keys())),
+    )
+
+
+def new_packages(prefix: Path, packages: Sequence[Package]) -> tuple[Package, ...]:
+    """Those of the packages that are not installed at the prefix."""
+    there = set(contents.stems(prefix))
+    return tuple(p for p in packages if f"{p.name}-{p.version}-{p.build}" not in there)
+
+
+def digest(packages: Sequence[Package]) -> str:
+    """The packages as one SHA-256."""
+    return hashlib.sha256("\n".join(sorted(p.url for p in packages)).encode()).hexdigest()
+
+
+def _parts(stem: str) -> tuple[str, str, str]:
+    name, version, build = stem.rsplit("-", 2)
+    return name, version, build
+
+
+def _changed(name: str, before: tuple[str, str], after: tuple[str, str]) -> Changed:
+    """The versions, with the builds where the versions are the same."""
+    builds = before[0] == after[0]
+    return Changed(name, " ".join(before) if builds else before[0], " ".join(after) if builds else after[0])

@@ -1,0 +1,71 @@
+"""A list in a YAML text, changed in place: what is not asked to change stays to the byte, comments too."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+_PLAIN = re.compile(r"[A-Za-z_][\w./:+=<>!~*| -]*[\w.*=+]", re.ASCII)
+_NOT_TEXT = ("true", "false", "yes", "no", "on", "off", "null")
+
+
+def with_items(text: str, key: str, change: Callable[[str], str | None], new: Sequence[str]) -> str:
+    """The text with each scalar in the list below a key of the top level changed (None: gone), and new ones.
+
+    New items come behind the last scalar, before a map such as `pip:` that ends the list.
+    """
+    value = _list(text, key)
+    scalars = [(n, item) for n, item in enumerate(value.value) if item.id == "scalar"]
+    spans = [(n, item, change(item.value.strip())) for n, item in scalars]
+    flow = bool(value.flow_style)
+    text = _with_new(text, value, [item for _, item in scalars], new)
+    for n, item, wanted in reversed(spans):
+        if wanted is None:
+            text = _without(text, value.value, n, flow)
+        elif wanted != item.value.strip():
+            text = text[: item.start_mark.index] + _quoted(wanted) + text[item.end_mark.index :]
+    return text
+
+
+def _list(text: str, key: str) -> Any:
+    from ruamel.yaml import YAML
+
+    root = YAML(typ="rt", pure=True).compose(text)
+    return next(value for name, value in root.value if name.value == key)
+
+
+def _with_new(text: str, value: Any, scalars: Sequence[Any], new: Sequence[str]) -> str:
+    if not new:
+        return text
+    if value.flow_style:
+        end = (scalars or value.value)[-1].end_mark.index
+        return text[:end] + "".join(f", {_quoted(item)}" for item in new) + text[end:]
+    newline = "\r\n" if "\r\n" in text else "\n"
+    first = value.value[0].start_mark.index
+    head = text[text.rfind("\n", 0, first) + 1 : first]  # indentation and dash
+    added = "".join(head + _quoted(item) + newline for item in new)
+    place = _line_end(text, scalars[-1].end_mark.index) if scalars else first - len(head)
+    glue = newline if place and text[place - 1] != "\n" else ""
+    return text[:place] + glue + added + text[place:]
+
+
+def _without(text: str, items: Sequence[Any], n: int, flow: bool) -> str:
+    start, end = items[n].start_mark.index, items[n].end_mark.index
+    if not flow:
+        return text[: text.rfind("\n", 0, start) + 1] + text[_line_end(text, end) :]
+    if n + 1 < len(items):
+        return text[:start] + text[items[n + 1].start_mark.index :]
+    return text[: items[n - 1].end_mark.index if n else start] + text[end:]
+
+
+def _line_end(text: str, index: int) -> int:
+    found = text.find("\n", index)
+    return found + 1 if found >= 0 else len(text)
+
+
+def _quoted(word: str) -> str:
+    """A text as YAML: plain where that is safe, in a list in brackets too."""
+    risky = ": " in word or " #" in word or word.lower() in _NOT_TEXT
+    return word if _PLAIN.fullmatch(word) and not risky else json.dumps(word, ensure_ascii=False)
