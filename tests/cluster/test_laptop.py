@@ -58,13 +58,22 @@ def test_over_the_network_of_the_cluster_with_consent(lab: Lab) -> None:
         lab.run("stop", made["session"])
 
 
+def typed(program: str, words: list[str], env: dict[str, str]) -> pexpect.spawn[str]:
+    """A program on a terminal of its own; Ctrl-C reaches it also where the tests run with it ignored."""
+
+    def hears_ctrl_c() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    return pexpect.spawn(program, words, env=env, encoding="utf-8", timeout=60, preexec_fn=hears_ctrl_c)
+
+
 @pytest.mark.parametrize("answer", ["leave", "again", "stop"])
 def test_ctrl_c_asks_leave_or_stop(lab: Lab, answer: str) -> None:
     """On a terminal: left, the session goes on; stopped, its job is gone; a second Ctrl-C leaves."""
     laptop = lab.cluster.laptop
     first, *rest = laptop.argv([*PROGRAM, "connect", "login", "--no-browser", *lab.words])
     env = laptop.env({"PYTHONPATH": str(CHECKOUT), "TERM": "dumb"})
-    terminal = pexpect.spawn(first, rest, env=env, encoding="utf-8", timeout=60)
+    terminal = typed(first, rest, env)
     terminal.expect("lab.token=")
     terminal.expect("The tunnel goes")
     terminal.sendintr()
@@ -97,7 +106,7 @@ def test_a_password_is_asked_for_once(lab: Lab) -> None:
         known = len(log.read_text())
         first, *rest = laptop.argv([*PROGRAM, "connect", "login", "--no-browser", *lab.words])
         env = laptop.env({"PYTHONPATH": str(CHECKOUT), "TERM": "dumb"})
-        terminal = pexpect.spawn(first, rest, env=env, encoding="utf-8", timeout=60)
+        terminal = typed(first, rest, env)
         terminal.expect("password:")
         terminal.sendline("correct-horse")
         terminal.expect("lab.token=")
