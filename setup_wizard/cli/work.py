@@ -15,12 +15,14 @@ from setup_wizard.apply import (
     refuse_blocked,
     with_forecasts,
 )
+from setup_wizard.conda import contents
 from setup_wizard.errors import BadInput, Declined, MachineBlocks
 from setup_wizard.journal import Journal, Planned
+from setup_wizard.places import places
 from setup_wizard.plan import Plan
 from setup_wizard.step import Done
 from setup_wizard.ui import show
-from setup_wizard.ui.totals import Totals
+from setup_wizard.ui.totals import Need, Totals
 from setup_wizard.world import World
 
 
@@ -53,20 +55,34 @@ def show_plan(reviewed: list[Reviewed], world: World, how: How) -> list[Reviewed
         show.put(show.plan(reviewed, sums, world.home, long=how.dry_run), world)
     elif how.dry_run:
         show.put_json({"ok": True, "plan": reviewed})
-    refuse_shortage(sums)
+    refuse_shortage(sums, world)
     return reviewed
 
 
-def refuse_shortage(sums: Totals) -> None:
-    """Raise MachineBlocks where the plan needs more than is free, by the disk or by a known quota."""
+def refuse_shortage(sums: Totals, world: World) -> None:
+    """Raise MachineBlocks where the plan needs more than is free, by the disk or by a known quota.
+
+    The fix names the places of this account that have the room.
+    """
     for need in sums.needs:
         if not need.fits:
             files = "" if need.free_files is None else f" and {need.free_files:,} files"
             raise MachineBlocks(
                 f"The plan needs {need.bytes / 1e9:.1f} GB and {need.files:,} files at {need.where}; "
                 f"free there are {need.free_bytes / 1e9:.1f} GB{files}.",
-                fix="Choose another place: --prefix /a/larger/file/system/miniconda3, or fewer environments.",
+                fix=_elsewhere(need, world),
             )
+
+
+def _elsewhere(need: Need, world: World) -> str:
+    """Where there is room for it; what is there already has to be made anew to be elsewhere."""
+    command = "hpc-jupyter-setup env create FILE " if contents.is_environment(need.where) else ""
+    roomy = [p for p in places(world) if p.has(need.bytes, need.files)]
+    if not roomy:
+        return (
+            f"Make room (du -xsh {world.home}/* | sort -h), choose another place (--prefix), or ask for less."
+        )
+    return "\n".join(f"Take {p.why}: {command}--prefix {p.path / need.where.name}" for p in roomy)
 
 
 def agree(question: str, how: How, explain: object = None) -> None:

@@ -43,6 +43,11 @@ class Solution(msgspec.Struct, frozen=True):
         return sum(p.size for p in self.to_download) * BYTES_UNPACKED
 
     @property
+    def bytes_shared(self) -> int:
+        """What is linked from the package cache, and takes no room of its own."""
+        return sum(p.size for p in self.packages if p.cached) * BYTES_UNPACKED
+
+    @property
     def files(self) -> int:
         new = sum(p.size for p in self.to_download) * FILES_PER_MEGABYTE // 1_000_000
         return new + len(self.packages) * FILES_LINKED

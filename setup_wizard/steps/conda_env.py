@@ -69,6 +69,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             self.prefix,
             settled,
             change.difference(self.prefix, solution.packages) if there else None,
+            new.bytes_shared,
         )
 
     def apply(self, world: World, report: Report) -> None:

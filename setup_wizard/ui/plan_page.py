@@ -119,6 +119,8 @@ def _costs(costs: Forecast) -> str:
     parts = parts if fetched else []
     if costs.bytes_on_disk:
         parts.append(f"{size(costs.bytes_on_disk)} on disk")
+    if costs.bytes_shared:
+        parts.append(f"{size(costs.bytes_shared)} shared with the package cache")
     if costs.files > 1:
         parts.append(count(costs.files, "files"))
     return " · ".join(parts)
