@@ -132,8 +132,11 @@ def test_a_launch_survives_each_call_gone_wrong_once(lab: Lab) -> None:
 
 def test_a_proxy_that_is_down_when_the_job_starts_is_waited_for(lab: Lab) -> None:
     """The job has its nodes; it asks again until the proxy is back."""
+    nodes = "scontrol update nodename=c1,c2"
+    lab.cluster.login.sh(f"{nodes} state=drain reason=test", user="root")
     made = lab.launch("--detach")
     lab.cluster.rps.stop()
+    lab.cluster.login.sh(f"{nodes} state=resume", user="root")
     log = f"{SESSIONS}/{made['session']}/serve.log"
     until(lambda: "the way in is unknown" in lab.cluster.login.sh(f"cat {log} || true"), 60)
     lab.cluster.rps.start()
