@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from typing import Any
 import typer
 
 BUG, INTERRUPTED = 70, 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 STOPPED = ("Stopped by you.", "Run the same command again: it goes on where it stopped.", INTERRUPTED)
 
 
@@ -30,6 +32,8 @@ def exit_code(work: Callable[[], object]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as e:
+        return _full(e) if e.errno in FULL else _bug(e)
     except Exception as e:
         return _usage(e) if hasattr(e, "show") and hasattr(e, "exit_code") else _bug(e)
     if result == INTERRUPTED:  # typer's word for Ctrl-C
@@ -51,6 +55,16 @@ def _show(problem: str, fix: str, code: int) -> int:
 
     show.error(problem, fix)
     return code
+
+
+def _full(e: OSError) -> int:
+    """No room, or no right to write: not our mistake, wherever it came up."""
+    from pathlib import Path
+
+    from setup_wizard.files import cannot_write
+
+    said = cannot_write(Path(e.filename or tempfile.gettempdir()), e)
+    return _show(said.problem, said.fix, said.code)
 
 
 def _usage(e: Any) -> int:

@@ -169,6 +169,8 @@ def clean_up(prefix: Path) -> None:
     """Remove what a crash left among the records; a package whose record is half written is made again."""
     for left in (prefix / "conda-meta").glob("prefix_record_*"):
         left.unlink()
+    for name in (*OURS, WAS_WHOLE):
+        files.sweep(prefix / name)
     for stem in stems(prefix):
         path = prefix / "conda-meta" / f"{stem}.json"
         try:

@@ -83,6 +83,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             world, self.prefix, self.spec, report, wanted=self.packages, update=self.update
         )
         if self.file:
+            files.sweep(self.prefix / contents.FILE)
             files.write(self.prefix / contents.FILE, self.file.encode(), mtime_ns=moment)
         paths: list[str] | None = contents.own_paths(self.prefix)
         if self.spec.pip or any(p.endswith("-post-link.sh") for p in paths or ()):

@@ -1,0 +1,230 @@
+"""Killed at any moment, on a full disk, twice at once, where nothing may be written: nothing breaks."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from setup_wizard.cli.boundary import exit_code
+from setup_wizard.conda import contents, environment
+from setup_wizard.errors import Busy, MachineBlocks
+from setup_wizard.mirror.tiny import stub
+from setup_wizard.step import Done
+from setup_wizard.steps import CondaEnv
+from setup_wizard.trees import picture
+from setup_wizard.world import World, silent
+from tests.channels import channel, spec
+from tests.program import ROOT, Account
+
+SEED, ROUNDS, KILLS = 4, 6, 3  # create, update and remove are killed three times each, six times over: 54
+TRUNK = [
+    stub(f"t{i}", v, files={f"lib/t{i}/f{j}": f"{v} {j}".encode() * 50 for j in range(20)}, noarch="generic")
+    for i in range(6)
+    for v in ("1.0", "2.0")
+]
+NAMES = {f"t{i}" for i in range(6)}
+OLD = [f"{name}=1.0" for name in sorted(NAMES)]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Six packages of twenty files, in two versions."""
+    return channel(tmp_path_factory.mktemp("channels") / "trunk", TRUNK)
+
+
+def yaml_of(account: Account, url: str, *dependencies: str) -> Path:
+    """A YAML file of the user's own that asks for these."""
+    path = account.home / "trunk.yml"
+    path.write_text(
+        f"name: trunk\nchannels: [{url}]\ndependencies:\n" + "".join(f"- {d}\n" for d in dependencies)
+    )
+    return path
+
+
+def begin(account: Account, *words: str) -> subprocess.Popen[bytes]:
+    """Start a command of `env` in a process group of its own."""
+    command = [sys.executable, "-m", "setup_wizard", "env", *words, "--yes"]
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(
+        command, cwd=ROOT, env=account.env, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+    )
+
+
+def killed(account: Account, after: float, *words: str) -> bool:
+    """Kill the command and all that it started some seconds after its start; whether that came in time."""
+    victim = begin(account, *words)
+    try:
+        victim.wait(after)
+        return False
+    except subprocess.TimeoutExpired:
+        os.killpg(victim.pid, signal.SIGKILL)
+        victim.wait()
+        return True
+
+
+def whole(account: Account, prefix: Path, versions: dict[str, str]) -> None:
+    """The environment holds just these, every file is right, and nothing lies about."""
+    assert contents.stems(prefix) == tuple(sorted(f"{n}-{v}-0" for n, v in versions.items()))
+    for name, version in versions.items():
+        for j in range(20):
+            assert (prefix / f"lib/{name}/f{j}").read_text() == f"{version} {j}" * 50
+    assert {p.name for p in (prefix / "lib").iterdir() if any(p.iterdir())} == set(versions)
+    assert contents.whole(prefix), "the note that it is whole"
+    assert [p.name for p in prefix.parent.iterdir()] == ["trunk"]
+    left = [p.name for p in (prefix / "conda-meta").iterdir() if p.suffix != ".json"]
+    assert sorted(left) == ["history", "hpc-jupyter-setup"]
+    assert not [
+        p
+        for p in (account.home / ".cache/hpc-jupyter-setup/pkgs").iterdir()
+        if p.is_dir() and p.name[0] == "."
+    ]
+
+
+def test_killed_anywhere_then_again(tmp_path: Path, url: str) -> None:
+    """SIGKILL at random moments of create, update and remove, and the same again: complete, nothing left."""
+    dice = random.Random(SEED)
+    account = Account(tmp_path / "home")
+    before = picture(account.home)
+    prefix = account.home / "envs/trunk"
+    took, in_time = 0.5, 0
+    for _ in range(ROUNDS):
+        yml = yaml_of(account, url, *OLD)
+        gone = [f"t{i}" for i in dice.sample(range(6), 3)]
+        for words, want in (
+            (("create", str(yml), "-p", str(prefix)), dict.fromkeys(NAMES, "1.0")),
+            (("update", "-p", str(prefix)), dict.fromkeys(NAMES, "2.0")),
+            (("remove-package", "-p", str(prefix), *gone), dict.fromkeys(NAMES - set(gone), "2.0")),
+        ):
+            if words[0] == "update":
+                yaml_of(account, url, *sorted(NAMES))
+            in_time += sum(killed(account, dice.uniform(0.2, 1) * took, *words) for _ in range(KILLS))
+            began = time.monotonic()
+            again = account.run("env", *words, "--yes")
+            took = max(took, time.monotonic() - began)
+            assert again.returncode == 0 or "has no package" in again.stderr, again.stderr
+            whole(account, prefix, want)
+        assert account.run("undo", "--yes").returncode == 0
+        yml.unlink()
+        assert picture(account.home) == before
+    assert in_time >= 3 * ROUNDS, "most of them came in time"
+
+
+# --- a disk without room ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own that can be made smaller and larger."""
+    point = tmp_path / "small"
+    point.mkdir()
+    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "x", point]).returncode:
+        pytest.skip("only root can mount a small file system")
+    yield point
+    subprocess.run(["umount", "-l", point], check=True)
+
+
+def leave(point: Path, what: str, free: int) -> None:
+    """Leave so much of it: kilobytes of «size», or inodes of «nr_inodes»."""
+    now = os.statvfs(point)
+    used = (
+        (now.f_blocks - now.f_bfree) * now.f_frsize // 1024 if what == "size" else now.f_files - now.f_ffree
+    )
+    room = f"{used + free}k" if what == "size" else str(used + free)
+    subprocess.run(["mount", "-o", f"remount,{what}={room}", point], check=True)
+
+
+@pytest.mark.parametrize(
+    ("what", "steps", "plenty"),
+    [
+        ("size", (4, 16, 40, 80, 200, 400, 520, 560, 600), 15000),
+        ("nr_inodes", (1, 3, 6, 12, 20, 60, 140, 170, 190), 4000),
+    ],
+)
+def test_a_full_disk_at_each_phase(
+    small: Path, url: str, what: str, steps: tuple[int, ...], plenty: int
+) -> None:
+    """Wherever it ends, making or changing: a plain word with a way out; with room again, it is whole."""
+    env = {"PATH": os.environ["PATH"], "HOME": str(small / "home"), "USER": "student"}
+    refused = {"1.0": 0, "2.0": 0}
+    for free in steps:
+        shutil.rmtree(small / "home", ignore_errors=True)
+        (small / "home").mkdir()
+        world, prefix = World(small / "home", env), small / "home/envs/trunk"
+        for version in refused:
+            asked = spec(small.parent, [url], [f"{name}={version}" for name in sorted(NAMES)])
+            step = CondaEnv("trunk", prefix, asked)
+            leave(small, what, free)
+            refused[version] += tried(step, world)
+            leave(small, what, plenty)
+            step.apply(world, silent)
+            assert isinstance(step.check(world), Done)
+            assert contents.damaged(prefix) == {}
+            assert {s.rsplit("-", 2)[1] for s in contents.stems(prefix)} == {version}
+            assert [p.name for p in prefix.parent.iterdir()] == ["trunk"]
+    assert min(refused.values()) >= 5, refused
+
+
+def tried(step: CondaEnv, world: World) -> bool:
+    """Apply it as a command does, and tell whether it was refused: as the machine's fault, not as ours."""
+    code = exit_code(lambda: step.apply(world, silent))
+    assert code in (0, MachineBlocks.code)
+    return code != 0
+
+
+@pytest.mark.parametrize(("option", "said"), [("ro", "read-only"), ("noexec", "mounted noexec")])
+def test_where_nothing_may_be_written_or_run(
+    small: Path, tmp_path: Path, url: str, option: str, said: str
+) -> None:
+    """Refused before anything is downloaded, with the reason."""
+    account = Account(tmp_path / "home")
+    yml = yaml_of(account, url, *OLD)
+    subprocess.run(["mount", "-o", f"remount,{option}", small], check=True)
+    ended = account.run("env", "create", str(yml), "-p", str(small / "trunk"), "--yes")
+    assert ended.returncode == 3
+    assert said in ended.stderr
+    assert not (account.home / ".cache").exists()
+
+
+def test_an_environment_that_has_become_read_only(small: Path, tmp_path: Path, url: str) -> None:
+    """Changing it is refused in words, and it stays as it is; the file too."""
+    account = Account(tmp_path / "home")
+    yml, prefix = yaml_of(account, url, *OLD), small / "trunk"
+    assert account.run("env", "create", str(yml), "-p", str(prefix), "--yes").returncode == 0
+    subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+    text = yml.read_text()
+    ended = account.run("env", "remove-package", "-p", str(prefix), "t1", "--yes")
+    assert (ended.returncode, "✘" in ended.stderr) == (3, True), ended.stderr
+    assert "ead-only" in ended.stderr
+    assert yml.read_text() == text
+    assert len(contents.stems(prefix)) == 6
+
+
+# --- two at once ------------------------------------------------------------------------------------------
+
+
+def test_two_on_one_prefix_and_two_on_one_cache(tmp_path: Path, url: str) -> None:
+    """The second on a prefix is told so or waits its turn; two prefixes share the cache; all are whole."""
+    account = Account(tmp_path / "home")
+    yml = yaml_of(account, url, *OLD)
+    both = [begin(account, "create", str(yml), "-p", str(account.home / "envs/trunk")) for _ in range(2)]
+    codes = sorted(p.wait(60) for p in both)
+    assert codes[0] == 0
+    assert codes[1] in (0, Busy.code)
+    whole(account, account.home / "envs/trunk", dict.fromkeys(NAMES, "1.0"))
+    world = World(tmp_path / "other", {**account.env, "HOME": str(tmp_path / "other")})
+    world.home.mkdir()
+    wanted = spec(tmp_path, [url], OLD)
+    prefixes = [world.home / f"envs/{n}" for n in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda prefix: environment.create(world, prefix, wanted), prefixes))
+    assert all(contents.damaged(p) == {} and len(contents.stems(p)) == 6 for p in prefixes)
