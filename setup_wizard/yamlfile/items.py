@@ -16,14 +16,12 @@ def with_items(text: str, key: str, change: Callable[[str], str | None], new: Se
 
     New items come behind the last scalar, before a map such as `pip:` that ends the list.
     """
+    text = _with_new(text, _list(text, key), new)
     value = _list(text, key)
-    scalars = [(n, item) for n, item in enumerate(value.value) if item.id == "scalar"]
-    spans = [(n, item, change(item.value.strip())) for n, item in scalars]
-    flow = bool(value.flow_style)
-    text = _with_new(text, value, [item for _, item in scalars], new)
-    for n, item, wanted in reversed(spans):
+    for n, item in reversed([(n, item) for n, item in enumerate(value.value) if item.id == "scalar"]):
+        wanted = change(item.value.strip())
         if wanted is None:
-            text = _without(text, value.value, n, flow)
+            text = _without(text, value.value, n, bool(value.flow_style))
         elif wanted != item.value.strip():
             text = text[: item.start_mark.index] + _quoted(wanted) + text[item.end_mark.index :]
     return text
@@ -36,9 +34,10 @@ def _list(text: str, key: str) -> Any:
     return next(value for name, value in root.value if name.value == key)
 
 
-def _with_new(text: str, value: Any, scalars: Sequence[Any], new: Sequence[str]) -> str:
+def _with_new(text: str, value: Any, new: Sequence[str]) -> str:
     if not new:
         return text
+    scalars = [item for item in value.value if item.id == "scalar"]
     if value.flow_style:
         end = (scalars or value.value)[-1].end_mark.index
         return text[:end] + "".join(f", {_quoted(item)}" for item in new) + text[end:]
