@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from setup_wizard import session
 from setup_wizard.conda import contents
 from setup_wizard.mirror.packages import Package
 from setup_wizard.mirror.tiny import stub
 from setup_wizard.trees import picture
+from setup_wizard.world import World
 from tests.channels import channel, fruits
 from tests.program import Account
 
@@ -31,11 +32,12 @@ dependencies:
 
 
 def garden() -> list[Package]:
-    """The fruits; a jam of two versions that needs sugar, of two versions as well."""
+    """The fruits; a jam of two versions that needs sugar, of two versions as well; two with one file."""
     jams = [stub("jam", v, depends=["sugar"], files={"share/jam": v.encode()}) for v in ("1.0", "2.0")]
     sugars = [stub("sugar", v, files={"share/sugar": v.encode()}) for v in ("1.0", "2.0")]
     cherry = stub("cherry", files={"share/cherry": b"red"}, depends=["apple <2"])
-    return [*fruits(), *jams, *sugars, cherry]
+    twins = [stub(n, files={"share/both": n.encode()}, noarch="generic") for n in ("left", "right")]
+    return [*twins, *fruits(), *jams, *sugars, cherry]
 
 
 @pytest.fixture(scope="module")
@@ -179,9 +181,6 @@ def test_an_environment_without_a_file_of_its_own(basket: Basket) -> None:
     assert not basket.prefix.exists()
 
 
-Broken = Callable[[Basket], object]
-
-
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -222,3 +221,31 @@ def test_a_file_that_may_not_be_written_stays(basket: Basket) -> None:
     assert "jam-2.0" in basket.packages
     os.chmod(shared, 0o755)
     assert os.getuid() == 0 or basket.file.read_text() == text
+
+
+def test_a_session_that_runs_from_it_is_named(basket: Basket) -> None:
+    """Nothing changes under a running Jupyter unless that is said; what only looks is not hindered."""
+    world = World(basket.home, basket.env)
+    running = session.reserve(world, session.Job(basket.prefix, basket.home), session.this_process(world))
+    refused = basket.run("env", "install", "basket", "jam", "--yes")
+    assert refused.returncode == 6
+    assert f"hpc-jupyter-setup stop {running.id}" in refused.stderr
+    assert basket.run("env", "install", "basket", "jam", "--dry-run").returncode == 0
+    assert "jam-2.0" not in basket.packages
+    basket.change("install", "basket", "jam", "--while-running")
+    assert "jam-2.0" in basket.packages
+    session.remove(running)
+
+
+def test_two_packages_with_the_same_file(basket: Basket) -> None:
+    """The file stays as long as one of them does, and is then the other's."""
+    shared = basket.prefix / "share/both"
+    basket.change("install", "basket", "left", "right")
+    assert shared.read_text() in ("left", "right")
+    basket.change("remove-package", "basket", "right")
+    assert shared.read_text() == "left"
+    basket.change("install", "basket", "right")
+    basket.change("remove-package", "basket", "left")
+    assert shared.read_text() == "right"
+    basket.change("remove-package", "basket", "right")
+    assert not shared.exists()
