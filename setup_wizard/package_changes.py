@@ -124,12 +124,16 @@ def _file(step: CondaEnv) -> tuple[Path, str, bool]:
     A file that ships with us, is gone, or may not be written stays as it is: a copy inside takes its place.
     """
     source, inside = step.spec.source, step.prefix / contents.FILE
-    if inside.exists():
+    if inside.exists() and _asks(inside) == sorted(step.spec.dependencies):  # else a file came after it
         return inside, inside.read_text("utf-8"), False
     if source and source.is_file():
         own = source not in {n.path for n in catalogue()} and may_write(source)
         return source, source.read_bytes().decode("utf-8"), own
     return inside, text_of(step.spec, step.name), False
+
+
+def _asks(path: Path) -> list[str]:
+    return sorted(read_spec(path, anaconda=True).dependencies)
 
 
 def _spec(path: Path, text: str, before: EnvSpec, answers: Answers) -> EnvSpec:

@@ -154,6 +154,7 @@ def test_what_conda_added_stays_through_our_changes(basket: Basket, url: str) ->
     basket.change("install", "basket", "jam")
     basket.change("remove-package", "basket", "jam")
     basket.change("remove-package", "basket", "quince")
+    basket.change("update", "basket")
     assert basket.packages == ["apple-1.5", "pear-1.0", "sugar-2.0"]
     assert "remove specs: ['sugar'" not in (basket.prefix / "conda-meta/history").read_text()
     refused = basket.run("env", "remove-package", "basket", "sugar", "--yes")
@@ -168,7 +169,7 @@ def test_pins_count(basket: Basket) -> None:
     assert "sugar-1.0" in basket.packages
 
 
-def test_an_environment_without_a_file_of_its_own(basket: Basket) -> None:
+def test_an_environment_without_a_file_of_its_own(basket: Basket, url: str) -> None:
     """The user has deleted the file: a copy inside keeps what is asked for, and goes with the environment."""
     basket.file.unlink()
     said = basket.change("install", "basket", "jam")
@@ -177,6 +178,10 @@ def test_an_environment_without_a_file_of_its_own(basket: Basket) -> None:
     assert "jam" in inside.read_text()
     basket.change("remove-package", "basket", "jam")
     assert "jam" not in inside.read_text()
+    basket.file.write_text(f"name: basket\nchannels: [{url}]\ndependencies: [plum]\n")
+    assert basket.run("env", "create", str(basket.file), "--yes").returncode == 0
+    assert basket.change("install", "basket", "jam")["file"] == str(basket.file), "a file came after it"
+    assert {"plum-1.0", "jam-2.0"} <= set(basket.packages)
     assert basket.run("undo", "--yes").returncode == 0
     assert not basket.prefix.exists()
 

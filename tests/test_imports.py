@@ -31,7 +31,7 @@ RANKS = (
     "apply environments preflight selftest proof running submission mirror",
     "health way_in package_changes following far arrival",
     "launch holding orders serve relay tunnel delivery",
-    "rehearsal connect",
+    "rehearsal connect batch",
     "ui",
     "cli",
     "__main__",

@@ -20,6 +20,7 @@ from setup_wizard.errors import BadInput, Declined, MachineBlocks
 from setup_wizard.journal import Journal, Planned
 from setup_wizard.places import places
 from setup_wizard.plan import Plan
+from setup_wizard.schedulers import Resources
 from setup_wizard.step import Done
 from setup_wizard.ui import show
 from setup_wizard.ui.totals import Need, Totals
@@ -27,16 +28,22 @@ from setup_wizard.world import World
 
 
 class How(msgspec.Struct, frozen=True):
-    """How to talk: without questions, without changes, in JSON."""
+    """How to talk: without questions, without changes, in JSON; and the resources of a job to do it."""
 
     yes: bool = False
     dry_run: bool = False
     json: bool = False
+    as_job: Resources | None = None
 
     @property
     def asks(self) -> bool:
         """Whether there is a person to ask."""
         return not (self.yes or self.dry_run or self.json) and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def job(wanted: bool, partition: str, account: str) -> Resources | None:
+    """The resources of a job that does the work; None where none was asked for."""
+    return Resources(partition=partition, account=account) if wanted else None
 
 
 def nothing_to_do(reviewed: list[Reviewed], journal: Journal) -> bool:
@@ -126,6 +133,11 @@ def review_and_apply(
     if how.dry_run:
         return None
     agree("Shall I do this?", how, lambda: _explain(reviewed, world))
+    if how.as_job:
+        from setup_wizard.cli import as_job
+
+        made = as_job.carry_out(world, how)
+        return [Outcome(r.step, "made" if r.step.title in made else "found") for r in reviewed]
     with journal:
         return carry_out(Plan(tuple(r.step for r in reviewed)), journal, answers, how)
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-_PLAIN = re.compile(r"[A-Za-z_][\w./:+=<>!~*| -]*[\w.*=+]", re.ASCII)
-_NOT_TEXT = ("true", "false", "yes", "no", "on", "off", "null")
+_PLAIN = re.compile(r"[A-Za-z_]([\w./:+=<>!~*| -]*[\w.*=+])?", re.ASCII)
+_NOT_TEXT = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 
 
 def with_items(text: str, key: str, change: Callable[[str], str | None], new: Sequence[str]) -> str:

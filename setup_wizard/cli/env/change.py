@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from setup_wizard.cli.options import DryRun, Json, Mirror, Yes
+from setup_wizard.cli.options import Account, AsJob, DryRun, Json, Mirror, Partition, Yes
 
 if TYPE_CHECKING:
     from setup_wizard.cli.work import How
@@ -32,14 +32,22 @@ def install(
     yes: Yes = False,
     dry_run: DryRun = False,
     json: Json = False,
+    as_job: AsJob = False,
+    partition: Partition = "",
+    account: Account = "",
 ) -> int:
     """Install packages (numpy, numpy=2.1, "numpy>=2") and write them into the environment's YAML file."""
-    from setup_wizard.cli.work import How
+    from setup_wizard.cli.work import How, job
     from setup_wizard.package_changes import Change
 
     name, packages = _named(words, prefix)
     _must_be(packages, "env install NAME numpy")
-    return _change(name, Change(install=packages), How(yes, dry_run, json), (mirror, while_running))
+    return _change(
+        name,
+        Change(install=packages),
+        How(yes, dry_run, json, job(as_job, partition, account)),
+        (mirror, while_running),
+    )
 
 
 def update(
@@ -54,9 +62,12 @@ def update(
     yes: Yes = False,
     dry_run: DryRun = False,
     json: Json = False,
+    as_job: AsJob = False,
+    partition: Partition = "",
+    account: Account = "",
 ) -> int:
     """Bring packages to the newest versions that the environment's YAML file allows."""
-    from setup_wizard.cli.work import How
+    from setup_wizard.cli.work import How, job
     from setup_wizard.conda.spec import package_name
     from setup_wizard.errors import BadInput
     from setup_wizard.package_changes import Change
@@ -68,7 +79,12 @@ def update(
             fix=f'To ask for a version: hpc-jupyter-setup env install {name} "{versions[0]}"',
         )
     newest = packages if packages and not everything else ("*",)
-    return _change(name, Change(newest=newest), How(yes, dry_run, json), (mirror, while_running))
+    return _change(
+        name,
+        Change(newest=newest),
+        How(yes, dry_run, json, job(as_job, partition, account)),
+        (mirror, while_running),
+    )
 
 
 def remove_package(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from setup_wizard.cli.options import DryRun, Json, Mirror, Yes
+from setup_wizard.cli.options import Account, AsJob, DryRun, Json, Mirror, Partition, Yes
 
 if TYPE_CHECKING:
     from setup_wizard.answers import Answers
@@ -26,11 +26,14 @@ def create(
     yes: Yes = False,
     dry_run: DryRun = False,
     json: Json = False,
+    as_job: AsJob = False,
+    partition: Partition = "",
+    account: Account = "",
 ) -> int:
     """Create an environment and its kernel; again: nothing to do, or what the changed file asks for."""
     from setup_wizard.answers import Answers, normal_mirror
     from setup_wizard.cli.setup import checked_channels
-    from setup_wizard.cli.work import How
+    from setup_wizard.cli.work import How, job
     from setup_wizard.ui import show
     from setup_wizard.world import World
 
@@ -38,7 +41,9 @@ def create(
     given = Answers(
         channels=checked_channels(channels), mirror=normal_mirror(mirror, Path.cwd()) if mirror else None
     )
-    place, changed = made(world, source, given, How(yes=yes, dry_run=dry_run, json=json), (name, prefix))
+    place, changed = made(
+        world, source, given, How(yes, dry_run, json, job(as_job, partition, account)), (name, prefix)
+    )
     if changed is None:
         return 0
     if json:
