@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,6 +122,7 @@ def test_run_ends_a_program_that_ignores_the_request_to_end(
 
 RUNNER = """
 import sys
+import textwrap
 from pathlib import Path
 from setup_wizard.world import World
 World.here().run(["bash", "-c", sys.argv[1]])
@@ -146,6 +148,37 @@ def test_a_program_dies_with_us(tmp_path: Path, number: int) -> None:
     us.send_signal(number)
     us.wait(10)
     until(lambda: not alive(child))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_just_as_a_program_starts_is_heard(tmp_path: Path, number: int) -> None:
+    """Python only prints what is raised while it forks: the request to end comes through all the same."""
+    run = f"""
+        import os, signal, sys
+        from pathlib import Path
+        from setup_wizard.world import World
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), {int(number)}))
+        try:
+            World(Path({str(tmp_path)!r}), os.environ).run(["sleep", "30"], timeout=20)
+        except KeyboardInterrupt:
+            print("heard")
+        print(Path("/proc/self/task", str(os.getpid()), "children").read_text().strip() or "alone")
+    """
+    ran = subprocess.run([sys.executable, "-c", textwrap.dedent(run)], capture_output=True, text=True)
+    assert (ran.stdout.split(), ran.stderr) == (["heard", "alone"], "")
+
+
+def test_a_program_can_be_interrupted(world: World) -> None:
+    """It starts with no signal blocked, and with what ends a program as it is by default."""
+    ran = world.run(["grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"])
+    mine = Path("/proc/self/status").read_text()
+    wanted = [line for line in mine.splitlines() if line.startswith("SigBlk")]
+    ending = (1 << signal.SIGTERM - 1) | (1 << signal.SIGHUP - 1)
+    blocked, ignored = (int(line.split()[1], 16) for line in ran.out.splitlines())
+    assert blocked == int(wanted[0].split()[1], 16)
+    assert not ignored & ending
 
 
 def test_what_a_killed_run_leaves_keeps_the_lock(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from setup_wizard.world.data import Output
 
 PR_SET_PDEATHSIG = 1  # prctl(2): the kernel ends the child when we die, however we die
 LOOK_AGAIN = 0.2  # seconds between two looks at the clock while a program says nothing
+ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 FAREWELL = 3.0  # seconds between the request to end and the end
 
 Hear = Callable[[str], None]
@@ -51,24 +52,49 @@ class Limits:
 
 def run(call: Call, hear: Hear | None, limits: Limits) -> Output:
     """Run a program to its end; whatever happens to us meanwhile, none of its group is left behind."""
+    child = None
     try:
-        child = subprocess.Popen(
-            call.argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=call.env,
-            cwd=call.cwd,
-            start_new_session=True,
-            pass_fds=call.keep_open,
-            preexec_fn=_dies_with_us(),
-        )
-    except OSError as e:
-        return _not_started(call, e)
-    try:
+        with unheard() as mask:
+            try:
+                child = _started(call, mask)
+            except OSError as e:
+                return _not_started(call, e)
         return _Conversation(child, call.stdin.encode(), hear, limits).hold()
     finally:
-        _end(child)
+        if child:
+            _end(child)
+
+
+def _started(call: Call, mask: set[signal.Signals]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        call.argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=call.env,
+        cwd=call.cwd,
+        start_new_session=True,
+        pass_fds=call.keep_open,
+        preexec_fn=_dies_with_us(mask),
+    )
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[set[signal.Signals]]:
+    """Signals wait while we fork: an exception just then is lost. Gives the mask to restore."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield {signal.Signals(number) for number in before}
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def hear_again(mask: set[signal.Signals]) -> None:
+    """In the child of an `unheard` fork: what ends a program ends it, unless it was ignored before."""
+    for number in ENDING:
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def lend_terminal(argv: list[str], env: dict[str, str], cwd: Path) -> int:
@@ -147,7 +173,7 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None)
 
 
-def _dies_with_us() -> Callable[[], None]:
+def _dies_with_us(mask: set[signal.Signals]) -> Callable[[], None]:
     # Looked up before the fork: after it, little is safe. Only Linux has it.
     prctl, us = getattr(_libc(), "prctl", lambda *_: 0), os.getpid()
 
@@ -155,6 +181,7 @@ def _dies_with_us() -> Callable[[], None]:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != us:  # we died before the kernel was told
             os._exit(1)
+        hear_again(mask)
 
     return in_the_child
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import pty
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from setup_wizard.errors import MachineBlocks
+from setup_wizard.world.programs import hear_again, unheard
 
 BLOCK = 4096
 INTERRUPT = "\x03"  # what Ctrl-C types
@@ -27,16 +29,17 @@ class Terminal:
         self._ours, its = pty.openpty()
         os.set_inheritable(self._ours, False)
         try:
-            self._child = subprocess.Popen(
-                argv,
-                stdin=its,
-                stdout=its,
-                stderr=its,
-                env=dict(env),
-                cwd=cwd,
-                start_new_session=True,
-                preexec_fn=_take_terminal,
-            )
+            with unheard() as mask:
+                self._child = subprocess.Popen(
+                    argv,
+                    stdin=its,
+                    stdout=its,
+                    stderr=its,
+                    env=dict(env),
+                    cwd=cwd,
+                    start_new_session=True,
+                    preexec_fn=functools.partial(_take_terminal, mask),
+                )
         except OSError as e:
             os.close(self._ours)
             raise MachineBlocks(f"{argv[0]} cannot be started: {e.strerror}.", fix=f"which {argv[0]}") from e
@@ -85,5 +88,6 @@ class Terminal:
                 log.write(block)
 
 
-def _take_terminal() -> None:
+def _take_terminal(mask: set[signal.Signals]) -> None:
+    hear_again(mask)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
