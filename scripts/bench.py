@@ -160,6 +160,7 @@ def environment(bench: Bench) -> list[Figure]:
             median(r.warm for r in rounds),
             "`cp -al`",
             median(r.link for r in rounds),
+            most=None,
         ),
         Figure("peak memory, engine and parent", mb(memory), "", "", "≤ 200 MB", memory <= 200e6),
         second_on_disk(rounds[-1].second),

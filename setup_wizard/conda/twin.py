@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -24,6 +25,9 @@ from setup_wizard.world import World
 HANDS = 2  # threads: more would only wait for each other
 TAG = "CACHEDIR.TAG"
 ENTRY_POINT = "unix_python_entry_point"  # a script that installing writes: no package holds it
+
+
+T = TypeVar("T")
 
 
 class Unlike(Exception):
@@ -132,11 +136,15 @@ def _link(twin: Path, building: Path, prefix: Path, them: Iterable[File], note: 
         os.mkdir(f"{building}/{folder}")
     files = list(once.items())
     with ThreadPoolExecutor(HANDS) as pool:  # the kernel does the work, so that threads share it
-        parts = [
-            pool.submit(_link_these, files[n::HANDS], twin, building, prefix, note) for n in range(HANDS)
-        ]
+        parts = [pool.submit(_link_these, some, twin, building, prefix, note) for some in _shares(files)]
     for part in parts:
         part.result()
+
+
+def _shares(files: list[T]) -> list[list[T]]:
+    """As many runs of neighbours as there are hands: two that fill the same folder would wait in turn."""
+    size = -(-len(files) // HANDS)
+    return [files[n * size : (n + 1) * size] for n in range(HANDS)]
 
 
 def _link_these(
