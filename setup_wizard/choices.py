@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from setup_wizard import __version__, notebook_catalogue
 from setup_wizard.answers import Answers
-from setup_wizard.conda import distributions, spec
+from setup_wizard.conda import distributions, sources, spec
+from setup_wizard.conda.channels import read_channels
 from setup_wizard.conda.distributions import Found, Release
 from setup_wizard.conda.spec import EnvSpec, Named
 from setup_wizard.errors import BadInput, Declined
@@ -109,18 +112,53 @@ def look_up(answers: Answers, choices: Choices, world: World) -> Wanted:
 
 
 def environment(name: str, answers: Answers, made: tuple[EnvSpec, ...] = ()) -> tuple[str, EnvSpec]:
-    """The name and the content of an environment, by the name of one in envs/ or the path of a YAML file.
+    """The name and the content of an environment, by the name of one in envs/ or the path of a file.
 
     Of those `made` before, one that came of the very same is taken as it is: reading YAML well takes longer
     than all the rest of a second setup.
     """
-    is_path = name.endswith((".yml", ".yaml")) or "/" in name
-    path = Path(name).expanduser().absolute() if is_path else spec.named(name)
+    path = Path(name).expanduser().absolute() if _is_path(name) else spec.named(name)
     came_of = _came_of(path, answers)
     known = {s.came_of: s for s in made}
     wanted = known.get(came_of) if came_of else None
     wanted = wanted or _read(path, answers, came_of)
     return wanted.name or spec.check_name(path.stem, str(path)), wanted
+
+
+def described(
+    words: Sequence[str],
+    answers: Answers,
+    world: World,
+    name: str | None = None,
+    channels: Sequence[str] = (),
+) -> tuple[str, EnvSpec]:
+    """The name and the content of an environment as the words of a command line say it.
+
+    One word is a file, an address, or the name of one in envs/; with a `name`, it may be a package. Several
+    words are packages, which come from `channels`. Raises BadInput, NetworkTrouble.
+    """
+    word = words[0]
+    if len(words) == 1 and sources.is_url(word):
+        wanted = _mirrored(sources.of_url(world, word, anaconda=answers.channels == "anaconda"), answers)
+        stem = Path(urlsplit(word).path).stem
+        return wanted.name or spec.check_name(name or stem, word), wanted
+    if len(words) == 1 and (_is_path(word) or word in {n.name for n in spec.catalogue()}):
+        return environment(word, answers)
+    if name is None and len(words) == 1 and spec.package_name(word) == word.lower():
+        spec.named(word)  # which says what there is
+    if name is None:
+        raise BadInput(
+            "An environment of packages needs a name.",
+            fix=f"Give one: hpc-jupyter-setup env create -n NAME {' '.join(words)}",
+        )
+    default = "defaults" if answers.channels == "anaconda" else "conda-forge"
+    given = [(channel, "--channel") for channel in channels or (default,)]
+    listed = read_channels(given, Path.cwd(), answers.channels == "anaconda")
+    return name, _mirrored(EnvSpec(name, listed, tuple(words)), answers)
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith((".yml", ".yaml", ".lock", ".txt")) or ("/" in name and "::" not in name)
 
 
 def _came_of(path: Path, answers: Answers) -> str:
@@ -133,9 +171,18 @@ def _came_of(path: Path, answers: Answers) -> str:
 
 
 def _read(path: Path, answers: Answers, came_of: str) -> EnvSpec:
-    wanted = spec.read_spec(path, anaconda=answers.channels == "anaconda")
-    channels = (f"{answers.mirror}/conda-forge",) if answers.mirror else wanted.channels
-    return msgspec.structs.replace(wanted, channels=channels, came_of=came_of)
+    wanted = sources.of_file(path, anaconda=answers.channels == "anaconda")
+    return msgspec.structs.replace(_mirrored(wanted, answers), came_of=came_of)
+
+
+def _mirrored(wanted: EnvSpec, answers: Answers) -> EnvSpec:
+    """The same, from a mirror where one stands in for all channels."""
+    if not answers.mirror:
+        return wanted
+    mirror, exact = f"{answers.mirror}/conda-forge", wanted.exact
+    for url in wanted.urls:
+        exact = tuple(e.replace(f"{url}/", f"{mirror}/") for e in exact)
+    return msgspec.structs.replace(wanted, channels=(mirror,), exact=exact)
 
 
 def _family(mine: Distribution | None) -> str:

@@ -45,7 +45,7 @@ LIBRARIES = {
     "questionary": ("ui/",),
     "prompt_toolkit": ("ui/",),  # what questionary is made of
     "rich": ("ui/",),
-    "rattler": ("conda/engine.py",),
+    "rattler": ("conda/engine/",),
     "httpx": ("world/",),
     "ruamel": ("yamlfile/", "steps/yaml_lines.py"),
     "jupyter_client": ("proof.py", "selftest/kernel_probe.py"),
@@ -74,7 +74,7 @@ DOORS = {
     "http.server": (("world/", "mirror/server.py"), WEB),
     # The engine is a process of its own: its environment is what the parent gave it.
     "os.environ": (
-        ("world/", "serve.py", "arrival.py", "mirror/server.py", "conda/engine.py"),
+        ("world/", "serve.py", "arrival.py", "mirror/server.py", "conda/engine/"),
         "use World.env",
     ),
     "os.getenv": ((), "use World.env"),

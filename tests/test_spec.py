@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from setup_wizard.conda.spec import EnvSpec, catalogue, check_name, digest, named, read_spec, shown
+from setup_wizard.conda.channels import shown
+from setup_wizard.conda.spec import EnvSpec, catalogue, check_name, digest, named, read_spec
 from setup_wizard.errors import BadInput
 
 

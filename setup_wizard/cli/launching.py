@@ -88,7 +88,7 @@ def _prefix(world: World, source: Source, manner: Manner) -> Path | None:
         from setup_wizard.cli.work import How
 
         look = manner.dry_run or manner.test_only
-        prefix, _ = made(world, source.conda_yml, Answers(), How(manner.yes, look, manner.json))
+        prefix, _ = made(world, [source.conda_yml], Answers(), How(manner.yes, look, manner.json))
         return prefix if prefix.is_dir() else None
     from setup_wizard.environments import pick
     from setup_wizard.journal import Journal

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from setup_wizard.conda.spec import EnvSpec, package_name, read_spec, shown
+from setup_wizard.conda.channels import shown
+from setup_wizard.conda.spec import EnvSpec, package_name, read_spec
 from setup_wizard.errors import BadInput, SetupError
 from setup_wizard.yamlfile.items import with_items
 

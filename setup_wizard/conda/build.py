@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import files, trees
-from setup_wizard.conda import contents, history, packages, twin
+from setup_wizard.conda import contents, history, packages, sources, twin
 from setup_wizard.conda.child import ask
 from setup_wizard.conda.pip_section import pip_digest, pip_install
 from setup_wizard.conda.scripts import note_scripts, run_scripts
@@ -148,6 +148,9 @@ def _request(work: Work) -> Request:
         repodata=str(work.world.cache / "repodata"),
         packages=str(work.pkgs),
         pins=contents.pins(work.prefix),
+        lock=sources.lock_text(work.world, work.spec),
+        exact=work.spec.exact,
+        offline=work.world.offline,
     )
 
 

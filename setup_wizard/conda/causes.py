@@ -9,6 +9,7 @@ from setup_wizard.conda.talk import Failed, Kind
 # The first that matches names the kind. What is more special comes first.
 _KINDS: tuple[tuple[Kind, str], ...] = (
     ("disk", r"No space left|[Qq]uota exceeded|Read-only file system|Permission denied|File name too long"),
+    ("offline", r"no usable repodata cache|force-cache-only"),
     ("hash", r"hash mismatch"),
     ("forbidden", r"\((401|403|407) "),
     ("channel", r"could not find subdir|\(404 |\(410 "),

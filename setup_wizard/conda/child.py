@@ -12,6 +12,7 @@ from setup_wizard.conda.talk import (
     Beat,
     Failed,
     Installed,
+    Locked,
     Moved,
     Package,
     Request,
@@ -37,10 +38,11 @@ MODEST = {"MALLOC_ARENA_MAX": "2", "TOKIO_WORKER_THREADS": "4", "RAYON_NUM_THREA
 
 @dataclass
 class Answer:
-    """What the engine said: the solution, how long installing took, and what did not go as it should."""
+    """What the engine said: the solution or the lock, how long installing took, and what went not well."""
 
     packages: tuple[Package, ...] = ()
     seconds: float = 0.0
+    lock: str = ""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -94,6 +96,9 @@ class _Listener:
         elif isinstance(said, Solved):
             self.answer.packages = said.packages
             self.ended = not self._installs
+        elif isinstance(said, Locked):
+            self.answer.lock = said.text
+            self.ended = True
         elif isinstance(said, Installed):
             self.answer.seconds = said.seconds
             self.ended = True

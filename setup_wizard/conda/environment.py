@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from setup_wizard import trees
-from setup_wizard.conda import contents, packages, registry
+from setup_wizard.conda import contents, packages, registry, sources
 from setup_wizard.conda.build import Work, change, finish, make, remove_building
 from setup_wizard.conda.child import ask
 from setup_wizard.conda.spec import EnvSpec, digest
@@ -84,8 +84,11 @@ def solve(
         request = Request(
             spec.urls,
             spec.dependencies,
-            repodata=tmp,
+            repodata=str(world.cache / "repodata") if world.offline else tmp,
             packages=str(pkgs),
+            lock=sources.lock_text(world, spec),
+            exact=spec.exact,
+            offline=world.offline,
             target=str(prefix),
             keep=contents.theirs(prefix),
             newest=newest,

@@ -40,6 +40,11 @@ def update(prefix: Path, asked: Sequence[str], now: float, theirs: Sequence[str]
     files.write_text(path, text + "\n".join(lines) + "\n")
 
 
+def wanted(prefix: Path) -> list[str]:
+    """What was asked for, all in all."""
+    return list(_asked(files.read_text(prefix / "conda-meta" / "history")).values())
+
+
 def _packages(text: str) -> set[str]:
     """The packages after the last entry."""
     there: set[str] = set()

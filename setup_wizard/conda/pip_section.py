@@ -24,7 +24,7 @@ def pip_digest(spec: EnvSpec, prefix: Path) -> str:
 
 def pip_install(world: World, prefix: Path, spec: EnvSpec, report: Report) -> None:
     """Let the environment's own uv or pip install the pip section. Raises CommandFailed."""
-    folder = spec.source.parent if spec.source else world.home
+    folder = spec.folder or world.home
     title, collected = "Install packages with pip", 0
     report(Progress(title))
 

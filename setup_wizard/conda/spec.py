@@ -11,34 +11,24 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
 from setup_wizard import yamlfile
+from setup_wizard.conda.channels import read_channels, url_of
 from setup_wizard.errors import BadInput
 from setup_wizard.hints import did_you_mean
 from setup_wizard.yamlfile import Loaded
 
-ALIAS = "https://conda.anaconda.org"  # where channels given by name lie
-TERMS = "https://www.anaconda.com/legal"
-
-_MAIN, _R = "https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r"
-_THEIRS = {  # Anaconda's channels by their names
-    "defaults": (_MAIN, _R),
-    "main": (_MAIN,),
-    "pkgs/main": (_MAIN,),
-    "r": (_R,),
-    "pkgs/r": (_R,),
-    "anaconda": (f"{ALIAS}/anaconda",),
-}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 
 
 class EnvSpec(msgspec.Struct, frozen=True):
     """What an environment should hold. `places` say where in `source` each dependency stands ("4:5").
 
-    `came_of` is a digest of all that this was made from, so that it need not be read again.
+    `came_of` is a digest of all that this was made from, so that it need not be read again. Where nothing is
+    left to be solved, `lock` is the SHA-256 of the lock at `origin`, or `exact` are all packages as URL#HASH.
+    `origin` is a URL or a lock, where no YAML of the user's says what is asked for.
     """
 
     name: str
@@ -50,17 +40,30 @@ class EnvSpec(msgspec.Struct, frozen=True):
     source: Path | None = None
     places: tuple[str, ...] = ()
     came_of: str = ""
+    origin: str = ""
+    lock: str = ""
+    exact: tuple[str, ...] = ()
 
     def at(self, dependency: str) -> str:
         """Where a dependency stands, for messages: "FILE:LINE:COLUMN: ", or "" when it is not from a file."""
-        if self.source is None or dependency not in self.dependencies:
+        if not self.places or dependency not in self.dependencies:
             return ""
-        return f"{self.source}:{self.places[self.dependencies.index(dependency)]}: "
+        return f"{self.file}:{self.places[self.dependencies.index(dependency)]}: "
+
+    @property
+    def file(self) -> str:
+        """The file that it was read from, for messages; "" for none."""
+        return self.origin or str(self.source or "")
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of that file; None where it came from elsewhere."""
+        return Path(self.file).parent if self.file.startswith("/") else None
 
     @property
     def urls(self) -> tuple[str, ...]:
         """The channels as URLs."""
-        return tuple(c if "://" in c else f"{ALIAS}/{c}" for c in self.channels)
+        return tuple(url_of(c) for c in self.channels)
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -82,25 +85,30 @@ class Named(msgspec.Struct, frozen=True):
     path: Path
 
 
-def read_spec(path: Path, *, anaconda: bool = False, text: str | None = None) -> EnvSpec:
-    """Read an environment.yml, or the `text` that is to stand in it. Raises BadInput with file:line:column.
+def read_spec(path: Path | str, *, anaconda: bool = False, text: str | None = None) -> EnvSpec:
+    """Read an environment.yml, or the `text` that is to stand in it, or stands at an address.
+
+    Raises BadInput with file:line:column.
 
     `anaconda` says that the user has agreed to the terms of Anaconda's channels; without it they are refused.
     """
-    loaded = yamlfile.read(path, _File) if text is None else yamlfile.parse(text, str(path), _File)
+    loaded = yamlfile.read(Path(path), _File) if text is None else yamlfile.parse(text, str(path), _File)
+    local = path.absolute() if isinstance(path, Path) else None
+    channels = ((c, loaded.at("channels", i)) for i, c in enumerate(loaded.value.channels or ()))
     file = loaded.value
     dependencies, places, pip = _dependencies(loaded)
     if pip and not any(package_name(d) == "pip" for d in dependencies):
         dependencies, places = [*dependencies, "pip"], [*places, _line_and_column(loaded.at("dependencies"))]
     return EnvSpec(
         name=check_name(file.name, loaded.at("name")) if file.name else "",
-        channels=_channels(loaded, path, anaconda) or ("conda-forge",),
+        channels=read_channels(channels, local and local.parent, anaconda) or ("conda-forge",),
         dependencies=tuple(dependencies),
         pip=tuple(pip),
         variables=_variables(loaded),
         prefix=Path(file.prefix) if file.prefix else None,
-        source=path.absolute(),
+        source=local,
         places=tuple(places),
+        origin="" if local else str(path),
     )
 
 
@@ -112,6 +120,7 @@ def digest(spec: EnvSpec) -> str:
         sorted(spec.dependencies),
         spec.pip,
         sorted(spec.variables.items()),
+        *([spec.lock, sorted(spec.exact)] if spec.lock or spec.exact else []),
     ]
     return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
 
@@ -127,14 +136,6 @@ def check_name(name: str, at: str) -> str:
             fix=f"Choose another name, for example -n {better}",
         )
     return name
-
-
-def shown(channel: str) -> str:
-    """A channel for people and logs: without a password or token in it."""
-    parts = urlsplit(channel)
-    host = parts.netloc.rpartition("@")[2]
-    path = re.sub(r"/t/[^/]+", "/t/<TOKEN>", parts.path)
-    return urlunsplit((parts.scheme, host, path, "", "")) if parts.scheme else channel
 
 
 # --- the parts of the file ------------------------------------------------------------------------------
@@ -181,62 +182,6 @@ def _line_and_column(at: str) -> str:
 def package_name(dependency: str) -> str:
     """The package that a dependency is about: "conda-forge::NumPy >=2" -> "numpy"."""
     return re.split(r"[\s=<>!~\[]", dependency.rpartition("::")[2], maxsplit=1)[0].lower()
-
-
-def _channels(loaded: Loaded[_File], path: Path, anaconda: bool) -> tuple[str, ...]:
-    channels: list[str] = []
-    for i, channel in enumerate(loaded.value.channels or ()):
-        at = loaded.at("channels", i)
-        if channel == "nodefaults":  # conda's word for «only these», which is how we always read it
-            continue
-        if _is_anacondas(channel):
-            if not anaconda:
-                raise _needs_terms(channel, at)
-            channels += _THEIRS.get(channel, (channel,))
-        else:
-            channels.append(_channel(channel, path, at))
-    return tuple(dict.fromkeys(channels))
-
-
-def _channel(channel: str, path: Path, at: str) -> str:
-    if channel.startswith((".", "/", "~")):
-        folder = (path.absolute().parent / Path(channel).expanduser()).resolve()
-        if not folder.is_dir():
-            raise BadInput(
-                f"{at}: there is no folder {folder}.", fix="Correct the path, which is relative to the file."
-            )
-        return folder.as_uri()
-    if shown(channel) != channel:
-        raise _secret(channel, at)
-    if "://" not in channel and not re.fullmatch(r"[\w.-]+(/[\w.-]+)*", channel):
-        raise BadInput(
-            f"{at}: «{channel}» is no channel.", fix="Write a name (conda-forge), a URL or a folder."
-        )
-    return channel.rstrip("/")
-
-
-def _secret(channel: str, at: str) -> BadInput:
-    parts = urlsplit(channel)
-    login = f"to ~/.netrc (chmod 600): machine {parts.hostname} login NAME password PASSWORD"
-    token = f'to the file that RATTLER_AUTH_FILE names: {{"{parts.hostname}": {{"CondaToken": "TOKEN"}}}}'
-    return BadInput(
-        f"{at}: the channel {shown(channel)} has a secret in its address, which would be written into every "
-        "record of a package.",
-        fix=f"Write the address without it, and the secret {login if parts.username else token}",
-    )
-
-
-def _is_anacondas(channel: str) -> bool:
-    host = urlsplit(channel).hostname or ""
-    return channel in _THEIRS or host == "repo.anaconda.com"
-
-
-def _needs_terms(channel: str, at: str) -> BadInput:
-    return BadInput(
-        f"{at}: the channel «{shown(channel)}» is one of Anaconda's own, for those who have read "
-        f"and agreed to their terms: {TERMS}",
-        fix="Write «conda-forge» in its place: it has the same packages and asks for no agreement.",
-    )
 
 
 def _variables(loaded: Loaded[_File]) -> dict[str, str]:

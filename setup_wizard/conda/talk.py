@@ -22,6 +22,7 @@ Kind = Literal[
     "server",  # the server answers that it cannot (5xx, 429)
     "garbled",  # the answer is not what it should be: a login page, perhaps
     "broken",  # the answer ended too early
+    "offline",  # it is not in our caches, and nobody may be asked
     "changed",  # the channels no longer have a package that was wanted
     "hash",  # a package is not the one that the channel promised
     "disk",  # no space, no right, read-only
@@ -37,6 +38,9 @@ class Request(msgspec.Struct, frozen=True):
     `reinstall` those whose files are damaged, `suspect` those that were edited in the package cache as well.
     Of what is installed in `target`, the packages of `newest` may move on («*»: all); `pins` are the user's.
     `wanted` are the addresses of all packages, where the solution is known; it is not looked for again then.
+    Nothing is solved where there is a `lock` (its text) or where `exact` names each package (URL#HASH).
+    `to_lock` are platforms: the solution of each, or what is installed in `target`, is said as a lock.
+    `offline`: nobody is asked; what is in our caches has to do.
     """
 
     channels: tuple[str, ...]
@@ -51,6 +55,10 @@ class Request(msgspec.Struct, frozen=True):
     wanted: tuple[str, ...] = ()
     newest: tuple[str, ...] = ()
     pins: tuple[str, ...] = ()
+    lock: str = ""
+    exact: tuple[str, ...] = ()
+    to_lock: tuple[str, ...] = ()
+    offline: bool = False
 
 
 class Package(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -94,6 +102,12 @@ class Solved(msgspec.Struct, frozen=True, tag="solved"):
     packages: tuple[Package, ...]
 
 
+class Locked(msgspec.Struct, frozen=True, tag="locked"):
+    """The lock that was asked for, as a text."""
+
+    text: str
+
+
 class Installed(msgspec.Struct, frozen=True, tag="installed"):
     """The solution is in the target; downloading and linking took so many `seconds`."""
 
@@ -104,7 +118,9 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """Why it could not be done.
 
     `package` is the dependency as it was asked for, or the file; `near` what there is instead. `url` is what
-    was asked; of a version, the channel that has it but comes too late to count.
+    was asked; of a version, the channel that has it but comes too late to count. Of a conflict, `quarrel` are
+    the dependencies each of which stands in the way of the others; `near` would do in the place of `package`,
+    or, where that is empty, leaving it out.
     """
 
     kind: Kind
@@ -112,9 +128,10 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     package: str = ""
     near: tuple[str, ...] = ()
     url: str = ""
+    quarrel: tuple[str, ...] = ()
 
 
-Event = Moved | Beat | Warned | Solved | Installed | Failed
+Event = Moved | Beat | Warned | Solved | Locked | Installed | Failed
 
 PULSE = 0.5  # seconds between two beats
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from setup_wizard.conda.spec import EnvSpec, shown
+from setup_wizard.conda.channels import shown
+from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.conda.talk import Failed
 from setup_wizard.errors import (
     BadInput,
@@ -39,7 +40,7 @@ def _what(failed: Failed, spec: EnvSpec) -> str:
 
 
 def _file(spec: EnvSpec) -> str:
-    return f" in {spec.source}" if spec.source else ""
+    return f" in {spec.file}" if spec.file else ""
 
 
 def _unreadable(failed: Failed, spec: EnvSpec) -> SetupError:
@@ -90,16 +91,24 @@ def _machine(failed: Failed, spec: EnvSpec) -> SetupError:
 
 
 def _conflict(failed: Failed, spec: EnvSpec) -> SetupError:
-    named = [
+    guilty = failed.quarrel or tuple(
         d
         for d in spec.dependencies
         if re.search(rf"(?<![\w.-]){re.escape(_name(d))}(?![\w.-])", failed.message)
-    ]
-    listed = "".join(f"\n  {spec.at(d)}{d}" for d in named)
-    return PackagesQuarrel(
-        f"These packages cannot be had together:{listed}\n{failed.message}",
-        fix=f"Loosen or remove one of the versions{_file(spec)}.",
     )
+    listed = "".join(f"\n  {spec.at(d)}{d}" for d in guilty)
+    return PackagesQuarrel(
+        f"These packages cannot be had together:{listed}\n{failed.message}", fix=_change(failed, spec)
+    )
+
+
+def _change(failed: Failed, spec: EnvSpec) -> str:
+    """The one change that makes it possible, where there is one."""
+    if not failed.package:
+        return f"Loosen or remove one of the versions{_file(spec)}."
+    if failed.near:
+        return f"Write {failed.near[0]} in the place of {failed.package}{_file(spec)}: all can be had then."
+    return f"Leave out {failed.package}{_file(spec)}: the rest can be had together."
 
 
 def _channel(failed: Failed, spec: EnvSpec) -> SetupError:
@@ -145,6 +154,20 @@ def _broken(failed: Failed, spec: EnvSpec) -> SetupError:
     return NetworkTrouble(f"{what} ended before it was complete: {failed.message}", fix=_AGAIN)
 
 
+def _offline(failed: Failed, spec: EnvSpec) -> SetupError:
+    if not failed.near:
+        return NetworkTrouble(
+            f"What {_channels(spec)} has is not known on this account, and --offline allows no question.",
+            fix="Run once without --offline; or create from a lock, which needs no index.",
+        )
+    many = len(failed.near) - _MANY
+    names = ", ".join(failed.near[:_MANY]) + (f" and {many} more" if many > 0 else "")
+    return NetworkTrouble(
+        f"Not in the package cache, and --offline allows no download: {names}.",
+        fix="Run once without --offline where there is a network.",
+    )
+
+
 def _changed(failed: Failed, spec: EnvSpec) -> SetupError:
     return NetworkTrouble(
         f"The channel has changed since the plan was shown: {_what(failed, spec)} is no longer there.",
@@ -186,6 +209,7 @@ _ERRORS: dict[str, Callable[[Failed, EnvSpec], SetupError]] = {
     "server": _server,
     "garbled": _garbled,
     "broken": _broken,
+    "offline": _offline,
     "changed": _changed,
     "hash": _hash,
     "disk": _disk,

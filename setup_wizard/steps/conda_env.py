@@ -10,7 +10,8 @@ import msgspec
 from setup_wizard import files, trees
 from setup_wizard.conda import change, contents, environment, registry
 from setup_wizard.conda import prefix as prefixes
-from setup_wizard.conda.spec import EnvSpec, shown
+from setup_wizard.conda.channels import shown
+from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.conda.talk import Package
 from setup_wizard.step import Before, Blocked, Done, Download, Forecast, State, Todo
 from setup_wizard.world import Report, World

@@ -54,12 +54,13 @@ class World:
     ) -> None:
         self.home = home
         self.env = dict(env)
+        self.offline = self.env.get("CONDA_OFFLINE", "").lower() in ("1", "true", "yes", "on")  # conda's word
         self.patience = patience or Patience()
         self.root = root
         self.inherit: list[int] = []  # file descriptors that our programs keep open: the lock
 
     @classmethod
-    def here(cls) -> World:
+    def here(cls, *, offline: bool = False) -> World:
         """The machine we run on, for the user who called us. Raises MachineBlocks where there is no home."""
         home = os.environ.get("HOME") or str(Path.home())
         if not os.path.isdir(home):
@@ -67,7 +68,7 @@ class World:
                 f"The home directory {home} does not exist.",
                 fix="Log in again; if it stays so, ask whoever runs this machine.",
             )
-        return cls(Path(home), os.environ)
+        return cls(Path(home), {**os.environ, **({"CONDA_OFFLINE": "1"} if offline else {})})
 
     def in_a_hurry(self, seconds: float) -> World:
         """The same machine for a question that may stay unanswered: one try, and no silence longer."""

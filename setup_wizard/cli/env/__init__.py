@@ -10,6 +10,9 @@ import typer
 # name: (module here, function, its line in the help)
 COMMANDS = {
     "create": ("create", "create", "Create an environment and its kernel."),
+    "lock": ("files", "lock", "Solve a YAML file once, into a lock beside it."),
+    "export": ("files", "export", "Print what an environment holds, to make it again."),
+    "lint": ("files", "lint", "Look for every mistake in an environment.yml."),
     "install": ("change", "install", "Install packages into an environment."),
     "update": ("change", "update", "Bring packages to the newest versions that its file allows."),
     "remove-package": ("change", "remove_package", "Remove packages from an environment."),
@@ -43,6 +46,10 @@ def _module(name: str) -> ModuleType:
             from setup_wizard.cli.env import change
 
             return change
+        case "files":
+            from setup_wizard.cli.env import files
+
+            return files
         case _:
             from setup_wizard.cli.env import create
 

@@ -1,13 +1,14 @@
-"""`env create`: an environment and its kernel, from a YAML file or the name of one."""
+"""`env create`: an environment and its kernel, from a file, an address, a name, or packages."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from setup_wizard.cli.options import Account, AsJob, DryRun, Json, Mirror, Partition, Yes
+from setup_wizard.cli.options import Account, AsJob, DryRun, Json, Mirror, Offline, Partition, Yes
 
 if TYPE_CHECKING:
     from setup_wizard.answers import Answers
@@ -15,14 +16,31 @@ if TYPE_CHECKING:
     from setup_wizard.world import World
 
 
+class Where(NamedTuple):
+    """The name, the folder and, of packages, the channels; what goes without saying is left out."""
+
+    name: str | None = None
+    prefix: Path | None = None
+    channels: Sequence[str] = ()
+
+
 def create(
-    source: Annotated[
-        str, typer.Argument(metavar="FILE|NAME", help="A YAML file, or the name of one in envs/.")
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE|URL|NAME|PACKAGE…",
+            help="An environment.yml, a lock, an @EXPLICIT list, the name of one in envs/, or packages.",
+        ),
     ],
     name: Annotated[str | None, typer.Option("--name", "-n", help="Its name; else that in the file.")] = None,
     prefix: Annotated[Path | None, typer.Option("--prefix", "-p", help="Where it goes.")] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option("--channel", "-c", help="Of packages: a channel; several count in order."),
+    ] = None,
     channels: Annotated[str | None, typer.Option(metavar="conda-forge|anaconda")] = None,
     mirror: Mirror = None,
+    offline: Offline = False,
     yes: Yes = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -37,13 +55,12 @@ def create(
     from setup_wizard.ui import show
     from setup_wizard.world import World
 
-    world = World.here()
+    world = World.here(offline=offline)
     given = Answers(
         channels=checked_channels(channels), mirror=normal_mirror(mirror, Path.cwd()) if mirror else None
     )
-    place, changed = made(
-        world, source, given, How(yes, dry_run, json, job(as_job, partition, account)), (name, prefix)
-    )
+    how = How(yes, dry_run, json, job(as_job, partition, account))
+    place, changed = made(world, words, given, how, Where(name, prefix, channel or ()))
     if changed is None:
         return 0
     if json:
@@ -54,28 +71,25 @@ def create(
 
 
 def made(
-    world: World,
-    source: str,
-    given: Answers,
-    how: How,
-    where: tuple[str | None, Path | None] = (None, None),
+    world: World, words: Sequence[str], given: Answers, how: How, where: Where | None = None
 ) -> tuple[Path, list[str] | None]:
-    """The prefix of the environment that a file or name describes, and what was changed for it.
+    """The prefix of the environment that the words describe, and what was changed for it.
 
-    None where it was only shown. `where` is its name and its prefix, None for those that go without saying.
+    None where it was only shown.
     """
     from setup_wizard import environments
     from setup_wizard.answers import fold, recall
     from setup_wizard.apply import review
-    from setup_wizard.choices import environment
+    from setup_wizard.choices import described
     from setup_wizard.cli.work import review_and_apply
     from setup_wizard.conda.spec import check_name
     from setup_wizard.journal import Journal
     from setup_wizard.plan import environment_plan
 
-    journal, (name, prefix) = Journal(world), where
+    journal, (name, prefix, channels) = Journal(world), where or Where()
     answers = fold(given, recall(world))
-    named, spec = environment(source, answers)
+    wish = name or (prefix.name if prefix else None)
+    named, spec = described(words, answers, world, wish, channels)
     named = check_name(name, "--name") if name else prefix.name if prefix else named
     place = prefix.expanduser().absolute() if prefix else environments.folder(journal.receipt, world) / named
     plan = environment_plan(named, spec, place)

@@ -1,0 +1,94 @@
+"""Packages that are settled already, so that nothing is solved: locks, and lists of @EXPLICIT packages."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from rattler import (
+    BuildString,
+    Channel,
+    LockChannel,
+    LockFile,
+    LockPlatform,
+    PackageRecord,
+    RepoDataRecord,
+)
+from rattler.exceptions import GatewayError
+
+from setup_wizard.conda.engine.solver import HERE, Gone, Solver, machine
+from setup_wizard.conda.talk import Request
+
+
+class OtherHash(Exception):
+    """The channel has another package at an address than the one that was named."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(why)
+        self.url = url
+
+
+def of_lock(text: str) -> list[RepoDataRecord]:
+    """The packages that a lock has for this machine. Raises Gone where it has none."""
+    with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
+        path = Path(tmp, "lock.yml")
+        path.write_text(text, "utf-8")
+        environment = LockFile.from_path(path).default_environment()
+    for platform in environment.platforms() if environment else ():
+        if environment and str(platform.subdir) == HERE:
+            return environment.conda_repodata_records_for_platform(platform) or []
+    raise Gone(HERE)
+
+
+def lock_of(request: Request, solutions: Mapping[str, list[RepoDataRecord]]) -> str:
+    """The text of a lock that holds these solutions by platform."""
+    platforms = {
+        name: LockPlatform(name, virtual_packages=[_written(v) for v in machine(name)]) for name in solutions
+    }
+    lock = LockFile(list(platforms.values()))
+    lock.set_channels("default", [LockChannel(Channel(url).base_url) for url in request.channels])
+    for name, records in solutions.items():
+        for record in sorted(records, key=lambda r: r.name.normalized):
+            lock.add_conda_package("default", platforms[name], record)
+    with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
+        path = Path(tmp, "lock.yml")
+        lock.to_path(path)
+        return path.read_text("utf-8")
+
+
+async def of_list(solver: Solver, entries: tuple[str, ...]) -> list[RepoDataRecord]:
+    """The packages of an @EXPLICIT list, with what their channels tell about them, where they answer."""
+    named = dict(entry.partition("#")[::2] for entry in entries)
+    try:
+        known = await solver.known(tuple(named))
+    except GatewayError:
+        known = {}
+    return [
+        _checked(known[url], digest) if url in known else _bare(url, digest) for url, digest in named.items()
+    ]
+
+
+def _checked(record: RepoDataRecord, digest: str) -> RepoDataRecord:
+    """The package, when it is the one that was named."""
+    has = {len(h.hex()): h.hex() for h in (record.md5, record.sha256) if h}
+    theirs = has.get(len(digest), digest)
+    if theirs != digest:
+        raise OtherHash(record.url, f"the channel says {theirs} where {digest} was asked for")
+    return record
+
+
+def _bare(url: str, digest: str) -> RepoDataRecord:
+    """A package of which nothing is known but its address and perhaps its hash."""
+    channel, subdir, file = url.rsplit("/", 2)
+    name, version, build = file.removesuffix(".conda").removesuffix(".tar.bz2").rsplit("-", 2)
+    said = bytes.fromhex(digest)
+    md5, sha256 = (said if len(said) == n else None for n in (16, 32))
+    made = PackageRecord(name, version, BuildString(build), 0, subdir, md5=md5, sha256=sha256)
+    return RepoDataRecord(made, file, url, channel)
+
+
+def _written(virtual: object) -> str:
+    """A virtual package as a lock has it: "__glibc=2.36"."""
+    generic = virtual.into_generic() if hasattr(virtual, "into_generic") else virtual
+    return str(generic).rpartition("=")[0]

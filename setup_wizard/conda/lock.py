@@ -1,0 +1,170 @@
+"""Locks: the solution of an environment.yml for one or more platforms, kept in a file beside it.
+
+What an environment of a lock holds is known beforehand: nothing is solved, no index is asked for. The file is
+a lock of rattler's; in front of it stands, as a comment, what was asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from setup_wizard.conda.channels import read_channels
+from setup_wizard.conda.child import ask
+from setup_wizard.conda.spec import EnvSpec, digest, read_spec
+from setup_wizard.conda.talk import Request
+from setup_wizard.errors import BadInput
+from setup_wizard.hints import did_you_mean
+from setup_wizard.world import Report, World, silent
+
+MARK = "# hpc-jupyter-setup lock: "
+PLATFORMS = ("linux-64", "linux-aarch64", "linux-ppc64le")
+
+
+class Header(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a lock was solved from: the request, whole, and the name of its file, which lay beside."""
+
+    file: str
+    platforms: tuple[str, ...]
+    name: str
+    channels: tuple[str, ...]
+    dependencies: tuple[str, ...]
+    pip: tuple[str, ...] = ()
+    variables: dict[str, str] = {}
+
+
+def here(world: World) -> str:
+    """The platform of this machine, as conda calls it."""
+    machine = world.system[1]
+    return {"x86_64": "linux-64", "amd64": "linux-64", "arm64": "linux-aarch64"}.get(
+        machine, f"linux-{machine}"
+    )
+
+
+def check_platforms(names: list[str]) -> tuple[str, ...]:
+    """Platforms for which a lock can be made. Raises BadInput."""
+    for name in names:
+        if name not in PLATFORMS:
+            raise BadInput(
+                f"There is no platform «{name}» here.{did_you_mean(name, PLATFORMS)}",
+                fix=f"Give --platform {','.join(PLATFORMS[:2])}",
+            )
+    return tuple(dict.fromkeys(names))
+
+
+def make(
+    world: World, spec: EnvSpec, platforms: tuple[str, ...], report: Report = silent, mirror: str = ""
+) -> str:
+    """The text of a lock; asks the channels. What a mirror has said is written as its channel's own.
+
+    Raises PackagesQuarrel, BadInput, NetworkTrouble.
+    """
+    with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
+        request = Request(
+            (mirror,) if mirror else spec.urls,
+            spec.dependencies,
+            repodata=str(world.cache / "repodata") if world.offline else tmp,
+            packages=str(world.cache / "pkgs"),
+            to_lock=platforms,
+            offline=world.offline,
+        )
+        text = ask(world, request, spec, report).lock
+    return with_header(text.replace(f"{mirror}/", f"{spec.urls[0]}/") if mirror else text, spec, platforms)
+
+
+def of_installed(world: World, prefix: Path, spec: EnvSpec) -> str:
+    """A lock of what an environment holds; asks nobody."""
+    with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
+        request = Request(
+            spec.urls, (), repodata=tmp, packages=tmp, target=str(prefix), to_lock=(here(world),)
+        )
+        return with_header(ask(world, request, spec, silent).lock, spec, (here(world),))
+
+
+def with_header(text: str, spec: EnvSpec, platforms: tuple[str, ...]) -> str:
+    """A lock of rattler's with what was asked for in front of it."""
+    header = Header(
+        file=Path(spec.file).name,
+        platforms=platforms,
+        name=spec.name,
+        channels=spec.urls,
+        dependencies=spec.dependencies,
+        pip=spec.pip,
+        variables=spec.variables,
+    )
+    return f"{MARK}{msgspec.json.encode(header).decode()}\n{text}"
+
+
+def is_lock(text: str) -> bool:
+    """Whether a text is a lock of ours."""
+    return text.startswith(MARK)
+
+
+def spec_of(text: str, origin: str, anaconda: bool = False) -> EnvSpec:
+    """What the environment of a lock is to hold.
+
+    Raises BadInput where the lock is damaged, or its YAML, which lies beside it, asks for something else now.
+    """
+    header = _header(text, origin)
+    spec = EnvSpec(
+        name=header.name,
+        channels=read_channels(((c, f"{origin}:1:1") for c in header.channels), None, anaconda),
+        dependencies=header.dependencies,
+        pip=header.pip,
+        variables=header.variables,
+    )
+    if header.file:
+        _must_match(spec, Path(origin).with_name(header.file), origin)
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    return msgspec.structs.replace(spec, origin=origin, lock=sha256)
+
+
+def text_for(world: World, spec: EnvSpec, text: str) -> str:
+    """The lock of a spec for the engine. Raises BadInput where it is for other platforms, or was changed."""
+    header = _header(text, spec.origin)
+    if hashlib.sha256(text.encode()).hexdigest() != spec.lock:
+        raise BadInput(
+            f"{spec.origin} was changed since the plan was shown.",
+            fix="Run again: the new plan is shown first.",
+        )
+    if here(world) not in header.platforms:
+        every = ",".join((*header.platforms, here(world)))
+        raise BadInput(
+            f"{spec.origin} is for {' and '.join(header.platforms)}; this machine is {here(world)}.",
+            fix=f"hpc-jupyter-setup env lock {header.file} --platform {every}",
+        )
+    mirrored = header.channels if header.channels != spec.urls else ()
+    for channel in mirrored:  # a mirror has the same packages at another address
+        text = text.replace(f"{channel}/", f"{spec.urls[0]}/")
+    return text
+
+
+def _header(text: str, origin: str) -> Header:
+    first = text.partition("\n")[0].removeprefix(MARK)
+    try:
+        return msgspec.json.decode(first, type=Header)
+    except msgspec.MsgspecError as e:
+        raise BadInput(
+            f"{origin}:1:1: this line does not say what the lock is for: {e}.",
+            fix="Make the lock anew: hpc-jupyter-setup env lock FILE.yml",
+        ) from None
+
+
+def _must_match(spec: EnvSpec, file: Path, origin: str) -> None:
+    """Raise BadInput where the YAML beside the lock asks for something else than it did."""
+    if not file.is_file():
+        return
+    now = read_spec(file, anaconda=True)
+    if digest(now) == digest(spec):
+        return
+    was, asks = set(spec.dependencies), set(now.dependencies)
+    news = [*(f"+ {d}" for d in sorted(asks - was)), *(f"- {d}" for d in sorted(was - asks))]
+    what = ", ".join(news) or "its channels, pip or variables"
+    raise BadInput(
+        f"{origin} does not match {file.name} any more: {what}.",
+        fix=f"Solve it anew: hpc-jupyter-setup env lock {file}\n"
+        f"Or take it as it is, away from that file: cp {origin} ~/old.lock",
+    )
