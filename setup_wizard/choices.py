@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -111,7 +112,22 @@ def look_up(answers: Answers, choices: Choices, world: World) -> Wanted:
     )
 
 
-def environment(name: str, answers: Answers, made: tuple[EnvSpec, ...] = ()) -> tuple[str, EnvSpec]:
+class Wish(NamedTuple):
+    """What a command line may say of a new environment beside its words.
+
+    A name, else that of its `prefix`; of packages, the `channels`; and whether a lock is wanted `frozen`: as
+    it is, also where the YAML that it came of asks for something else now.
+    """
+
+    name: str | None = None
+    prefix: Path | None = None
+    channels: Sequence[str] = ()
+    frozen: bool = False
+
+
+def environment(
+    name: str, answers: Answers, made: tuple[EnvSpec, ...] = (), *, frozen: bool = False
+) -> tuple[str, EnvSpec]:
     """The name and the content of an environment, by the name of one in envs/ or the path of a file.
 
     Of those `made` before, one that came of the very same is taken as it is: reading YAML well takes longer
@@ -121,29 +137,26 @@ def environment(name: str, answers: Answers, made: tuple[EnvSpec, ...] = ()) -> 
     came_of = _came_of(path, answers)
     known = {s.came_of: s for s in made}
     wanted = known.get(came_of) if came_of else None
-    wanted = wanted or _read(path, answers, came_of)
+    wanted = wanted or _read(path, answers, came_of, frozen)
     return wanted.name or spec.check_name(path.stem, str(path)), wanted
 
 
 def described(
-    words: Sequence[str],
-    answers: Answers,
-    world: World,
-    name: str | None = None,
-    channels: Sequence[str] = (),
+    words: Sequence[str], answers: Answers, world: World, wish: Wish | None = None
 ) -> tuple[str, EnvSpec]:
     """The name and the content of an environment as the words of a command line say it.
 
-    One word is a file, an address, or the name of one in envs/; with a `name`, it may be a package. Several
-    words are packages, which come from `channels`. Raises BadInput, NetworkTrouble.
+    One word is a file, an address, or the name of one in envs/; where a name is given, it may be a package.
+    Several words are packages. Raises BadInput, NetworkTrouble.
     """
-    word = words[0]
+    word, wish = words[0], wish or Wish()
+    name = wish.name or (wish.prefix.name if wish.prefix else None)
     if len(words) == 1 and sources.is_url(word):
         wanted = _mirrored(sources.of_url(world, word, anaconda=answers.channels == "anaconda"), answers)
         stem = Path(urlsplit(word).path).stem
         return wanted.name or spec.check_name(name or stem, word), wanted
     if len(words) == 1 and (_is_path(word) or word in {n.name for n in spec.catalogue()}):
-        return environment(word, answers)
+        return environment(word, answers, frozen=wish.frozen)
     if name is None and len(words) == 1 and spec.package_name(word) == word.lower():
         spec.named(word)  # which says what there is
     if name is None:
@@ -152,7 +165,7 @@ def described(
             fix=f"Give one: hpc-jupyter-setup env create -n NAME {' '.join(words)}",
         )
     default = "defaults" if answers.channels == "anaconda" else "conda-forge"
-    given = [(channel, "--channel") for channel in channels or (default,)]
+    given = [(channel, "--channel") for channel in wish.channels or (default,)]
     listed = read_channels(given, Path.cwd(), answers.channels == "anaconda")
     return name, _mirrored(EnvSpec(name, listed, tuple(words)), answers)
 
@@ -170,8 +183,8 @@ def _came_of(path: Path, answers: Answers) -> str:
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
-def _read(path: Path, answers: Answers, came_of: str) -> EnvSpec:
-    wanted = sources.of_file(path, anaconda=answers.channels == "anaconda")
+def _read(path: Path, answers: Answers, came_of: str, frozen: bool) -> EnvSpec:
+    wanted = sources.of_file(path, anaconda=answers.channels == "anaconda", frozen=frozen)
     return msgspec.structs.replace(_mirrored(wanted, answers), came_of=came_of)
 
 

@@ -24,7 +24,7 @@ def spec_of(text: str, origin: str, anaconda: bool = False) -> EnvSpec:
     """What such a list asks for. Raises BadInput with file:line."""
     entries: list[str] = []
     channels: list[tuple[str, str]] = []
-    pins: list[str] = []
+    pins: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         line, at = line.strip(), f"{origin}:{number}:1"
         if not line or line.startswith(("#", "@")):
@@ -34,7 +34,9 @@ def spec_of(text: str, origin: str, anaconda: bool = False) -> EnvSpec:
         url = line.partition("#")[0]
         entries.append(f"{url}#{found['hash']}" if found["hash"] else url)
         channels.append((found["channel"], at))
-        pins.append(f"{name}={version}={build}")
+        if name in pins:
+            raise BadInput(f"{at}: «{name}» is there twice.", fix="Remove one of the two lines.")
+        pins[name] = f"{name}={version}={build}"
     if not entries:
         raise BadInput(
             f"{origin}: no packages are listed.", fix="conda list --explicit --md5 makes such a list."
@@ -42,7 +44,7 @@ def spec_of(text: str, origin: str, anaconda: bool = False) -> EnvSpec:
     return EnvSpec(
         name="",
         channels=read_channels(channels, None, anaconda),
-        dependencies=tuple(pins),
+        dependencies=tuple(pins.values()),
         origin=origin,
         exact=tuple(entries),
     )
@@ -56,6 +58,17 @@ def _entry(line: str, at: str) -> re.Match[str]:
             fix="A line is: https://CHANNEL/linux-64/NAME-VERSION-BUILD.conda#MD5",
         )
     return found
+
+
+def must_be_for(platform: str, spec: EnvSpec) -> None:
+    """Raise BadInput where a package of the list is for another platform than this one."""
+    for entry in spec.exact:
+        _, subdir, file = entry.partition("#")[0].rsplit("/", 2)
+        if subdir not in (platform, "noarch"):
+            raise BadInput(
+                f"{spec.file}: {file} is for {subdir}; this machine is {platform}.",
+                fix="Make the list on a machine like this one; or give the environment.yml that it came of.",
+            )
 
 
 def text_of(entries: list[tuple[str, str]], platform: str) -> str:

@@ -25,9 +25,13 @@ PLATFORMS = ("linux-64", "linux-aarch64", "linux-ppc64le")
 
 
 class Header(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a lock was solved from: the request, whole, and the name of its file, which lay beside."""
+    """What a lock was solved from: the request, whole, and the name of its file, which lay beside.
+
+    `sha256` is that of all that follows in the lock.
+    """
 
     file: str
+    sha256: str
     platforms: tuple[str, ...]
     name: str
     channels: tuple[str, ...]
@@ -88,6 +92,7 @@ def with_header(text: str, spec: EnvSpec, platforms: tuple[str, ...]) -> str:
     """A lock of rattler's with what was asked for in front of it."""
     header = Header(
         file=Path(spec.file).name,
+        sha256=_sha256(text),
         platforms=platforms,
         name=spec.name,
         channels=spec.urls,
@@ -103,10 +108,11 @@ def is_lock(text: str) -> bool:
     return text.startswith(MARK)
 
 
-def spec_of(text: str, origin: str, anaconda: bool = False) -> EnvSpec:
+def spec_of(text: str, origin: str, anaconda: bool = False, frozen: bool = False) -> EnvSpec:
     """What the environment of a lock is to hold.
 
-    Raises BadInput where the lock is damaged, or its YAML, which lies beside it, asks for something else now.
+    Raises BadInput where the lock is damaged, or its YAML, which lies beside it, asks for something else now;
+    that does not count where the lock is wanted `frozen`.
     """
     header = _header(text, origin)
     spec = EnvSpec(
@@ -116,16 +122,15 @@ def spec_of(text: str, origin: str, anaconda: bool = False) -> EnvSpec:
         pip=header.pip,
         variables=header.variables,
     )
-    if header.file:
+    if header.file and not frozen:
         _must_match(spec, Path(origin).with_name(header.file), origin)
-    sha256 = hashlib.sha256(text.encode()).hexdigest()
-    return msgspec.structs.replace(spec, origin=origin, lock=sha256)
+    return msgspec.structs.replace(spec, origin=origin, lock=_sha256(text))
 
 
 def text_for(world: World, spec: EnvSpec, text: str) -> str:
     """The lock of a spec for the engine. Raises BadInput where it is for other platforms, or was changed."""
     header = _header(text, spec.origin)
-    if hashlib.sha256(text.encode()).hexdigest() != spec.lock:
+    if _sha256(text) != spec.lock:
         raise BadInput(
             f"{spec.origin} was changed since the plan was shown.",
             fix="Run again: the new plan is shown first.",
@@ -143,14 +148,27 @@ def text_for(world: World, spec: EnvSpec, text: str) -> str:
 
 
 def _header(text: str, origin: str) -> Header:
-    first = text.partition("\n")[0].removeprefix(MARK)
+    first, _, rest = text.partition("\n")
     try:
-        return msgspec.json.decode(first, type=Header)
+        header = msgspec.json.decode(first.removeprefix(MARK), type=Header)
     except msgspec.MsgspecError as e:
         raise BadInput(
-            f"{origin}:1:1: this line does not say what the lock is for: {e}.",
-            fix="Make the lock anew: hpc-jupyter-setup env lock FILE.yml",
+            f"{origin}:1:1: this line does not say what the lock is for: {e}.", fix=_anew("FILE.yml")
         ) from None
+    if header.sha256 != _sha256(rest):
+        raise BadInput(
+            f"{origin} is damaged: it ends early, or somebody has edited it.", fix=_anew(header.file)
+        )
+    return header
+
+
+def _anew(file: str) -> str:
+    return f"Make the lock anew: hpc-jupyter-setup env lock {file or 'FILE.yml'}"
+
+
+def _sha256(text: str) -> str:
+    """The same on every way that a text file takes: git may have ended its lines otherwise."""
+    return hashlib.sha256(text.replace("\r\n", "\n").encode()).hexdigest()
 
 
 def _must_match(spec: EnvSpec, file: Path, origin: str) -> None:
@@ -166,5 +184,5 @@ def _must_match(spec: EnvSpec, file: Path, origin: str) -> None:
     raise BadInput(
         f"{origin} does not match {file.name} any more: {what}.",
         fix=f"Solve it anew: hpc-jupyter-setup env lock {file}\n"
-        f"Or take it as it is, away from that file: cp {origin} ~/old.lock",
+        f"Or take it as it is: hpc-jupyter-setup env create {origin} --frozen",
     )

@@ -19,12 +19,13 @@ def is_url(source: str) -> bool:
     return source.startswith(("http://", "https://", "file://"))
 
 
-def of_file(path: Path, *, anaconda: bool = False) -> EnvSpec:
+def of_file(path: Path, *, anaconda: bool = False, frozen: bool = False) -> EnvSpec:
     """What a file asks for. Raises BadInput with file:line:column.
 
-    `anaconda` says that the user has agreed to the terms of Anaconda's channels.
+    `anaconda` says that the user has agreed to the terms of Anaconda's channels, `frozen` that a lock counts
+    also where its YAML has changed.
     """
-    return _spec_of(_read(path), path, anaconda) if path.is_file() else read_spec(path)
+    return _spec_of(_read(path), path, anaconda, frozen) if path.is_file() else read_spec(path)
 
 
 def of_url(world: World, url: str, *, anaconda: bool = False) -> EnvSpec:
@@ -37,9 +38,9 @@ def of_url(world: World, url: str, *, anaconda: bool = False) -> EnvSpec:
     return _spec_of(_fetched(world, url), url, anaconda)
 
 
-def _spec_of(text: str, where: Path | str, anaconda: bool) -> EnvSpec:
+def _spec_of(text: str, where: Path | str, anaconda: bool, frozen: bool = False) -> EnvSpec:
     if lock.is_lock(text):
-        return lock.spec_of(text, str(where), anaconda)
+        return lock.spec_of(text, str(where), anaconda, frozen)
     if explicit.is_list(text):
         return explicit.spec_of(text, str(where), anaconda)
     try:
@@ -49,7 +50,11 @@ def _spec_of(text: str, where: Path | str, anaconda: bool) -> EnvSpec:
 
 
 def lock_text(world: World, spec: EnvSpec) -> str:
-    """The lock that a spec was read from, as the engine is to have it; "" for none."""
+    """The lock that a spec was read from, as the engine is to have it; "" for none.
+
+    Raises BadInput where that, or a list of packages, is for another platform.
+    """
+    explicit.must_be_for(lock.here(world), spec)
     if not spec.lock:
         return ""
     text = _fetched(world, spec.origin) if is_url(spec.origin) else _read(Path(spec.origin))
@@ -64,6 +69,11 @@ def _read(path: Path) -> str:
 
 
 def _fetched(world: World, url: str) -> str:
+    if world.offline and not url.startswith("file:"):
+        raise NetworkTrouble(
+            f"{url} would have to be fetched, and --offline allows no question.",
+            fix="Download it where there is a network, and give the file.",
+        )
     reply = world.fetch(url)
     if reply.status != 200:
         raise NetworkTrouble(

@@ -24,6 +24,7 @@ Kind = Literal[
     "broken",  # the answer ended too early
     "offline",  # it is not in our caches, and nobody may be asked
     "changed",  # the channels no longer have a package that was wanted
+    "lock",  # the lock cannot be read
     "hash",  # a package is not the one that the channel promised
     "disk",  # no space, no right, read-only
     "bug",  # anything else

@@ -168,6 +168,13 @@ def _offline(failed: Failed, spec: EnvSpec) -> SetupError:
     )
 
 
+def _lock(failed: Failed, spec: EnvSpec) -> SetupError:
+    return BadInput(
+        f"{spec.file} cannot be read by this version of the program: {failed.message}",
+        fix="Make the lock anew: hpc-jupyter-setup env lock FILE.yml",
+    )
+
+
 def _changed(failed: Failed, spec: EnvSpec) -> SetupError:
     return NetworkTrouble(
         f"The channel has changed since the plan was shown: {_what(failed, spec)} is no longer there.",
@@ -211,6 +218,7 @@ _ERRORS: dict[str, Callable[[Failed, EnvSpec], SetupError]] = {
     "broken": _broken,
     "offline": _offline,
     "changed": _changed,
+    "lock": _lock,
     "hash": _hash,
     "disk": _disk,
     "bug": _bug,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,16 +12,9 @@ from setup_wizard.cli.options import Account, AsJob, DryRun, Json, Mirror, Offli
 
 if TYPE_CHECKING:
     from setup_wizard.answers import Answers
+    from setup_wizard.choices import Wish
     from setup_wizard.cli.work import How
     from setup_wizard.world import World
-
-
-class Where(NamedTuple):
-    """The name, the folder and, of packages, the channels; what goes without saying is left out."""
-
-    name: str | None = None
-    prefix: Path | None = None
-    channels: Sequence[str] = ()
 
 
 def create(
@@ -39,6 +32,9 @@ def create(
         typer.Option("--channel", "-c", help="Of packages: a channel; several count in order."),
     ] = None,
     channels: Annotated[str | None, typer.Option(metavar="conda-forge|anaconda")] = None,
+    frozen: Annotated[
+        bool, typer.Option("--frozen", help="Take a lock as it is, also where its YAML has changed since.")
+    ] = False,
     mirror: Mirror = None,
     offline: Offline = False,
     yes: Yes = False,
@@ -50,6 +46,7 @@ def create(
 ) -> int:
     """Create an environment and its kernel; again: nothing to do, or what the changed file asks for."""
     from setup_wizard.answers import Answers, normal_mirror
+    from setup_wizard.choices import Wish
     from setup_wizard.cli.setup import checked_channels
     from setup_wizard.cli.work import How, job
     from setup_wizard.ui import show
@@ -60,7 +57,7 @@ def create(
         channels=checked_channels(channels), mirror=normal_mirror(mirror, Path.cwd()) if mirror else None
     )
     how = How(yes, dry_run, json, job(as_job, partition, account))
-    place, changed = made(world, words, given, how, Where(name, prefix, channel or ()))
+    place, changed = made(world, words, given, how, Wish(name, prefix, channel or (), frozen))
     if changed is None:
         return 0
     if json:
@@ -71,7 +68,7 @@ def create(
 
 
 def made(
-    world: World, words: Sequence[str], given: Answers, how: How, where: Where | None = None
+    world: World, words: Sequence[str], given: Answers, how: How, wish: Wish | None = None
 ) -> tuple[Path, list[str] | None]:
     """The prefix of the environment that the words describe, and what was changed for it.
 
@@ -80,17 +77,16 @@ def made(
     from setup_wizard import environments
     from setup_wizard.answers import fold, recall
     from setup_wizard.apply import review
-    from setup_wizard.choices import described
+    from setup_wizard.choices import Wish, described
     from setup_wizard.cli.work import review_and_apply
     from setup_wizard.conda.spec import check_name
     from setup_wizard.journal import Journal
     from setup_wizard.plan import environment_plan
 
-    journal, (name, prefix, channels) = Journal(world), where or Where()
-    answers = fold(given, recall(world))
-    wish = name or (prefix.name if prefix else None)
-    named, spec = described(words, answers, world, wish, channels)
-    named = check_name(name, "--name") if name else prefix.name if prefix else named
+    journal, wish = Journal(world), wish or Wish()
+    answers, prefix = fold(given, recall(world)), wish.prefix
+    named, spec = described(words, answers, world, wish)
+    named = check_name(wish.name, "--name") if wish.name else prefix.name if prefix else named
     place = prefix.expanduser().absolute() if prefix else environments.folder(journal.receipt, world) / named
     plan = environment_plan(named, spec, place)
     outcomes = review_and_apply(review(plan, world), journal, answers, how)

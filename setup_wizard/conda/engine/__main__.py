@@ -67,6 +67,7 @@ async def serve(request: Request, voice: Voice) -> None:
     if request.prefix:
         began = time.monotonic()
         await _install(request, records, solver.wishes, Reporter(voice, solution))
+        fixed.complete(Path(request.target), records)
         voice.say(Installed(time.monotonic() - began))
 
 
@@ -168,6 +169,8 @@ async def _told(request: Request, voice: Voice) -> None:
         voice.say(e.why)
     except Gone as e:
         voice.say(Failed("changed", url=str(e)))
+    except fixed.NoLock as e:
+        voice.say(Failed("lock", str(e)))
     except fixed.OtherHash as e:
         voice.say(Failed("hash", str(e), url=e.url))
     except (GatewayError, InstallerError, OSError) as e:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +18,13 @@ from rattler import (
 )
 from rattler.exceptions import GatewayError
 
-from setup_wizard.conda.engine.solver import HERE, Gone, Solver, machine
+from setup_wizard import files
+from setup_wizard.conda.engine.solver import HERE, Solver, machine
 from setup_wizard.conda.talk import Request
+
+
+class NoLock(Exception):
+    """The text is no lock that this rattler reads, or has nothing for this machine."""
 
 
 class OtherHash(Exception):
@@ -30,15 +36,18 @@ class OtherHash(Exception):
 
 
 def of_lock(text: str) -> list[RepoDataRecord]:
-    """The packages that a lock has for this machine. Raises Gone where it has none."""
+    """The packages that a lock has for this machine. Raises NoLock."""
     with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
         path = Path(tmp, "lock.yml")
         path.write_text(text, "utf-8")
-        environment = LockFile.from_path(path).default_environment()
+        try:
+            environment = LockFile.from_path(path).default_environment()
+        except Exception as e:  # rattler's is no more special
+            raise NoLock(str(e).splitlines()[0]) from None
     for platform in environment.platforms() if environment else ():
         if environment and str(platform.subdir) == HERE:
             return environment.conda_repodata_records_for_platform(platform) or []
-    raise Gone(HERE)
+    raise NoLock(f"it has nothing for {HERE}")
 
 
 def lock_of(request: Request, solutions: Mapping[str, list[RepoDataRecord]]) -> str:
@@ -86,6 +95,20 @@ def _bare(url: str, digest: str) -> RepoDataRecord:
     md5, sha256 = (said if len(said) == n else None for n in (16, 32))
     made = PackageRecord(name, version, BuildString(build), 0, subdir, md5=md5, sha256=sha256)
     return RepoDataRecord(made, file, url, channel)
+
+
+def complete(target: Path, records: list[RepoDataRecord]) -> None:
+    """Put what the archives say of themselves into the records of bare packages: what they need, above all.
+
+    Without it, a later change would not know what has to stay together.
+    """
+    for bare in (r for r in records if r.size is None):
+        meta = target / "conda-meta" / f"{bare.name.normalized}-{bare.version}-{bare.build}.json"
+        record = json.loads(meta.read_bytes())
+        index = Path(record.get("extracted_package_dir") or "", "info/index.json")
+        if not record.get("depends") and index.is_file():
+            said = json.loads(index.read_bytes())
+            files.write_text(meta, json.dumps({**record, **said}, indent=2))
 
 
 def _written(virtual: object) -> str:
