@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,19 +15,8 @@ from setup_wizard.mirror.packages import SUBDIR
 from setup_wizard.mirror.tiny import stub
 from setup_wizard.world import World
 from tests.channels import channel, fruits, serve
-from tests.program import Account
+from tests.gardener import Gardener, without_index
 from tests.web_server import WebServer
-
-YAML = """\
-name: basket
-channels:
-  - {url}
-dependencies:
-  - pear   # needs an old apple
-  - quince=1.1
-variables:
-  JAM: "2"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -46,46 +34,10 @@ def web() -> Iterator[WebServer]:
         yield server
 
 
-class Gardener(Account):
-    """An account with an environment.yml whose channel is served."""
-
-    def __init__(self, home: Path, url: str) -> None:
-        super().__init__(home)
-        self.url = url
-        self.file = home / "basket.yml"
-        self.file.write_text(YAML.format(url=url))
-        self.lock = home / "basket.lock"
-        self.envs = home / ".conda/envs"
-
-    def well(self, *words: str) -> Any:
-        """Run a command of `env` to its good end, and give what it said in JSON."""
-        said = self.run("env", *words, "--json")
-        assert said.returncode == 0, said.stdout + said.stderr
-        return json.loads(said.stdout)
-
-    def ill(self, *words: str) -> tuple[int, str]:
-        """Run a command of `env` that cannot be done: its exit code and all that it said."""
-        said = self.run("env", *words)
-        assert "Traceback" not in said.stderr
-        return said.returncode, said.stdout + said.stderr
-
-    def packages(self, name: str) -> list[str]:
-        """What an environment holds: "pear-1.0"."""
-        return [stem.rpartition("-")[0] for stem in contents.stems(self.envs / name)]
-
-
 @pytest.fixture
 def gardener(tmp_path: Path, orchard: Path, web: WebServer) -> Gardener:
     """The account, beside a server of the channel."""
     return Gardener(tmp_path / "home", serve(web, orchard))
-
-
-def without_index(web: WebServer) -> None:
-    """Serve the archives of the channel and nothing else; forget what was asked for before."""
-    for path in list(web._bodies):
-        if not path.endswith(".conda"):
-            del web._bodies[path]
-    web.asked.clear()
 
 
 # --- a lock ----------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -42,8 +42,13 @@ class Difference(msgspec.Struct, frozen=True):
 
 def difference(prefix: Path, packages: Sequence[Package]) -> Difference:
     """How the packages differ from what is installed at the prefix."""
-    have = {name: (version, build) for name, version, build in map(_parts, contents.stems(prefix))}
-    want = {p.name: (p.version, p.build) for p in packages}
+    return between(contents.stems(prefix), [f"{p.name}-{p.version}-{p.build}" for p in packages])
+
+
+def between(before: Iterable[str], after: Iterable[str]) -> Difference:
+    """How packages differ from those before; each is NAME-VERSION-BUILD."""
+    have = {name: (version, build) for name, version, build in map(_parts, before)}
+    want = {name: (version, build) for name, version, build in map(_parts, after)}
     return Difference(
         tuple(f"{n} {want[n][0]}" for n in sorted(want.keys() - have.keys())),
         tuple(_changed(n, have[n], want[n]) for n in sorted(want.keys() & have.keys()) if have[n] != want[n]),

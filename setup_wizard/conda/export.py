@@ -62,13 +62,16 @@ def channels(prefix: Path) -> list[str]:
     return sorted(set(short), key=lambda c: (-short.count(c), c)) or ["conda-forge"]
 
 
-def by_pip(prefix: Path) -> list[str]:
-    """What pip or uv has installed, as a line for pip each."""
-    found = []
+def by_pip(prefix: Path) -> tuple[list[str], list[str]]:
+    """What pip or uv has installed, as a line for pip each; and what cannot be had again, with the reason."""
+    lines, lost = [], []
+    theirs = {p.rpartition("/")[0] for p in contents.own_paths(prefix) if p.endswith(".dist-info/METADATA")}
     for info in sorted(prefix.glob("lib/python3*/site-packages/*.dist-info")):
-        if _text(info / "INSTALLER").strip() in ("pip", "uv"):
-            found.append(_pip_line(info))
-    return [line for line in found if line]
+        if str(info.relative_to(prefix)) not in theirs:
+            line, why = _pip_line(info)
+            lines += [line] if line else []
+            lost += [why] if why else []
+    return lines, lost
 
 
 def kept_variables(prefix: Path) -> tuple[dict[str, str], list[str]]:
@@ -79,7 +82,7 @@ def kept_variables(prefix: Path) -> tuple[dict[str, str], list[str]]:
 
 
 def _yaml(prefix: Path, name: str, dependencies: list[str]) -> str:
-    pip, (variables, secret) = by_pip(prefix), kept_variables(prefix)
+    (pip, lost), (variables, secret) = by_pip(prefix), kept_variables(prefix)
     lines = [
         MARK,
         f"name: {name}",
@@ -89,25 +92,37 @@ def _yaml(prefix: Path, name: str, dependencies: list[str]) -> str:
     ]
     lines += [f"  - {_quoted(d)}" for d in dependencies]
     lines += ["  - pip:", *(f"      - {_quoted(p)}" for p in pip)] if pip else []
-    lines += ["variables:", *(f"  {k}: {json.dumps(v)}" for k, v in variables.items())] if variables else []
-    lines += [f"# left out, since it may be a secret: the variable {name}" for name in secret]
+    lines += (
+        [
+            "variables:",
+            *(f"  {_quoted(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in variables.items()),
+        ]
+        if variables
+        else []
+    )
+    lost += [f"the variable {name}, which may be a secret" for name in secret]
+    lines += [f"# left out: {why}" for why in lost]
     return "\n".join(lines) + "\n"
 
 
 def _quoted(text: str) -> str:
-    return text if re.fullmatch(r"[A-Za-z0-9_][\w.+=!/-]*", text) else json.dumps(text)
+    return text if re.fullmatch(r"[A-Za-z0-9_][\w.+=!/-]*", text) else json.dumps(text, ensure_ascii=False)
 
 
-def _pip_line(info: Path) -> str:
-    """ "requests==2.31"; of what came from an address, that address, where no secret is in it."""
+def _pip_line(info: Path) -> tuple[str, str]:
+    """ "requests==2.31", or of what came from an address that address, without what is secret in it; and why
+    there is no line for it."""
     said = dict(re.findall(r"^(Name|Version): (.*)$", _text(info / "METADATA"), re.MULTILINE))
-    if not said.get("Name") or not said.get("Version"):
-        return ""
-    url = json.loads(_text(info / "direct_url.json") or "{}")
-    if "vcs_info" in url:
-        vcs = url["vcs_info"]
-        return f"{said['Name']} @ {vcs['vcs']}+{shown(url['url'])}@{vcs['commit_id']}"
-    return f"{said['Name']}=={said['Version']}"
+    name, version = said.get("Name", "").strip(), said.get("Version", "").strip()
+    if not name or not version:
+        return "", f"{info.name}, which does not say what it is"
+    came_from = json.loads(_text(info / "direct_url.json") or "{}")
+    url = shown(came_from.get("url", ""))
+    if url.startswith("file:"):
+        return "", f"{name} {version}, which pip has from {url}"
+    if vcs := came_from.get("vcs_info"):
+        return f"{name} @ {vcs['vcs']}+{url}@{vcs['commit_id']}", ""
+    return (f"{name} @ {url}", "") if url else (f"{name}=={version}", "")
 
 
 def _text(path: Path) -> str:

@@ -80,13 +80,15 @@ def _machine(failed: Failed, spec: EnvSpec) -> SetupError:
     if needed.startswith("__cuda"):
         version = re.sub(r"[^\d.]", "", needed.partition(" ")[2].split(",")[0]) or "12"
         return PackagesQuarrel(
-            f"The packages need a GPU ({needed}), and this machine shows none.\n{failed.message}",
+            f"The packages need a GPU ({needed}), and this machine shows none.\n{failed.message}".rstrip(),
             fix=f"If the jobs run where there is one, say so, then run again: "
             f"export CONDA_OVERRIDE_CUDA={version}",
         )
     return PackagesQuarrel(
-        f"The packages need something that this machine has not: {needed}.\n{failed.message}",
-        fix=f"Ask for older versions of these packages{_file(spec)}.",
+        f"The packages need something that this machine has not: {needed}.\n{failed.message}".rstrip(),
+        fix="Make the lock on this machine: hpc-jupyter-setup env lock FILE.yml"
+        if spec.lock
+        else f"Ask for older versions of these packages{_file(spec)}.",
     )
 
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup_wizard.ui.sheet import Page, line, whole
+from setup_wizard.ui import figures
+from setup_wizard.ui.sheet import GAP, Page, grid, line, whole
 
 if TYPE_CHECKING:
     from setup_wizard.conda.lint import Remark
+    from setup_wizard.conda.locked import Locked
 
 
 def written(path: Path) -> Page:
@@ -19,6 +21,25 @@ def written(path: Path) -> Page:
         line("An environment from it:"),
         whole(f"hpc-jupyter-setup env create {path} -n NAME", indent=2),
     ]
+
+
+def locked(platforms: Sequence[Locked], notes: Sequence[str], *, anew: bool) -> Page:
+    """How many packages a lock has for each platform; where there was one before, what becomes of them."""
+    page: Page = list(
+        grid(
+            [
+                (p.platform, figures.count(p.packages, "packages"), figures.size(p.bytes) + " to download")
+                for p in platforms
+            ]
+        )
+    )
+    for p in platforms if anew else ():
+        page.append(
+            line(f"{p.platform} since the last lock:" if p.difference else f"{p.platform} is as it was.")
+        )
+        page += [line(change, indent=2) for change in p.difference.lines]
+    page += [line(note, mark=("!", "warn")) for note in notes]
+    return [*page, GAP]
 
 
 def remarks(file: Path, found: Sequence[Remark]) -> Page:

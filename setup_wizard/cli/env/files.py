@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from setup_wizard.cli.options import Json, Mirror, Offline
+from setup_wizard.cli.options import DryRun, Json, Mirror, Offline
 
 if TYPE_CHECKING:
     from setup_wizard.answers import Answers
@@ -24,13 +24,15 @@ def lock(
     channels: Annotated[str | None, typer.Option(metavar="conda-forge|anaconda")] = None,
     mirror: Mirror = None,
     offline: Offline = False,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> int:
     """Solve a YAML file once, into a lock beside it; `env create FILE.lock` then solves nothing."""
     from setup_wizard.answers import Answers, fold, normal_mirror, recall
     from setup_wizard.cli.setup import checked_channels
     from setup_wizard.conda import lock as locks
-    from setup_wizard.ui import show
+    from setup_wizard.conda.locked import contents_of
+    from setup_wizard.ui import environment_files, show
     from setup_wizard.world import World
 
     world = World.here(offline=offline)
@@ -43,11 +45,19 @@ def lock(
     )
     spec = _yaml(source, answers)
     platforms = locks.check_platforms([p.strip() for p in (platform or locks.here(world)).split(",")])
-    path = output or Path(source).expanduser().with_suffix(".lock")  # of one of envs/: in this folder
+    path = (output or Path(source).with_suffix(".lock")).expanduser()  # of one of envs/: in this folder
+    before = _ours(path)
     with show.live(world, err=json) as live:
         from_mirror = f"{answers.mirror}/conda-forge" if answers.mirror else ""
         text = locks.make(world, spec, platforms, live.report, from_mirror)
-    _put(text, path, {"platforms": platforms}, json)
+    held = contents_of(text, before)
+    notes = [f"What pip installs is not locked: {', '.join(spec.pip)}"] if spec.pip else []
+    if not json:
+        show.put(environment_files.locked(held, notes, anew=bool(before)))
+    if not dry_run:
+        _put(text, path, {"platforms": held, "notes": notes, "changed": text != before}, json)
+    elif json:
+        show.put_json({"ok": True, "file": path, "platforms": held, "notes": notes})
     return 0
 
 
@@ -77,6 +87,7 @@ def export(
         )
     form = "from-history" if from_history else "lock" if lock else "explicit" if explicit else "yaml"
     prefix = pick(name, Journal(world).receipt, world)
+    output = output and output.expanduser()
     _put(_exported(world, prefix, form), output, {"name": prefix.name, "prefix": prefix, "form": form}, json)
     return 0
 
@@ -129,7 +140,7 @@ def _exported(world: World, prefix: Path, form: str) -> str:
         return export.as_yaml(prefix, prefix.name)
     variables, _ = export.kept_variables(prefix)
     asked = tuple(export.asked(prefix))
-    pip = tuple(export.by_pip(prefix))
+    pip = tuple(export.by_pip(prefix)[0])
     spec = EnvSpec(prefix.name, tuple(export.channels(prefix)), asked, pip, variables)
     return lock.of_installed(world, prefix, spec)
 
@@ -139,9 +150,8 @@ def _put(text: str, path: Path | None, facts: dict[str, object], json: bool) -> 
     from setup_wizard import files
     from setup_wizard.ui import environment_files, show
 
-    if path:
-        _must_be_ours(path)
-        files.write_text(path.expanduser(), text)
+    if path and _ours(path) != text:
+        files.write_text(path, text)
     if json:
         show.put_json({"ok": True, "file": path, **facts, **({} if path else {"text": text})})
     elif path:
@@ -150,12 +160,13 @@ def _put(text: str, path: Path | None, facts: dict[str, object], json: bool) -> 
         print(text, end="")
 
 
-def _must_be_ours(path: Path) -> None:
-    """Raise BadInput where a file is there that no program has written for this purpose."""
+def _ours(path: Path) -> str:
+    """The file that is there, "" for none. Raises BadInput for one that this program has not written."""
     from setup_wizard import files
     from setup_wizard.conda import explicit, export, lock
     from setup_wizard.errors import BadInput
 
-    there = files.read_text(path.expanduser())
+    there = files.read_text(path)
     if there and not (lock.is_lock(there) or explicit.is_list(there) or there.startswith(export.MARK)):
         raise BadInput(f"{path} is there already and stays.", fix="Give another file: -o FILE")
+    return there

@@ -87,10 +87,10 @@ async def _lock(solver: Solver, request: Request) -> str:
 
 
 async def _solution(solver: Solver, request: Request) -> list[RepoDataRecord]:
-    if request.lock:
-        return fixed.of_lock(request.lock)
-    if request.exact:
-        return await fixed.of_list(solver, request.exact)
+    if request.lock or request.exact:
+        settled = fixed.of_lock(request.lock) if request.lock else await fixed.of_list(solver, request.exact)
+        fixed.must_run_here(settled)
+        return settled
     have = _installed(Path(request.target)) if request.target else []
     if request.wanted:
         return await solver.exactly(request.wanted, have)
@@ -171,6 +171,8 @@ async def _told(request: Request, voice: Voice) -> None:
         voice.say(Failed("changed", url=str(e)))
     except fixed.NoLock as e:
         voice.say(Failed("lock", str(e)))
+    except fixed.NotHere as e:
+        voice.say(Failed("machine", package=str(e)))
     except fixed.OtherHash as e:
         voice.say(Failed("hash", str(e), url=e.url))
     except (GatewayError, InstallerError, OSError) as e:

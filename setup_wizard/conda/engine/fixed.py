@@ -10,9 +10,11 @@ from pathlib import Path
 from rattler import (
     BuildString,
     Channel,
+    GenericVirtualPackage,
     LockChannel,
     LockFile,
     LockPlatform,
+    MatchSpec,
     PackageRecord,
     RepoDataRecord,
 )
@@ -25,6 +27,10 @@ from setup_wizard.conda.talk import Request
 
 class NoLock(Exception):
     """The text is no lock that this rattler reads, or has nothing for this machine."""
+
+
+class NotHere(Exception):
+    """A package that is settled needs what this machine has not: "__glibc >=2.34"."""
 
 
 class OtherHash(Exception):
@@ -95,6 +101,16 @@ def _bare(url: str, digest: str) -> RepoDataRecord:
     md5, sha256 = (said if len(said) == n else None for n in (16, 32))
     made = PackageRecord(name, version, BuildString(build), 0, subdir, md5=md5, sha256=sha256)
     return RepoDataRecord(made, file, url, channel)
+
+
+def must_run_here(records: list[RepoDataRecord]) -> None:
+    """Raise NotHere where one of the packages needs a machine of another kind: a newer C library, a GPU."""
+    generic = [v if isinstance(v, GenericVirtualPackage) else v.into_generic() for v in machine("")]
+    has = [PackageRecord(v.name, str(v.version), v.build_string, 0, HERE) for v in generic]
+    for need in sorted({d for r in records for d in r.depends if d.startswith("__")}):
+        spec = MatchSpec(need, strict=False)
+        if not any(spec.matches(virtual) for virtual in has):
+            raise NotHere(need)
 
 
 def complete(target: Path, records: list[RepoDataRecord]) -> None:
