@@ -107,13 +107,14 @@ def _problem(prefix: Path) -> str:
             return f"{needed} is missing"
     if not os.access(prefix / "bin/conda", os.X_OK):
         return "bin/conda may not be executed"
-    interpreter = _interpreter(prefix / "bin/conda")
-    if interpreter.startswith("/") and not os.path.exists(interpreter):
-        return f"bin/conda asks for {interpreter}, which is not there: the folder was moved, perhaps"
+    python = interpreter(prefix / "bin/conda")
+    if python.startswith("/") and not os.path.exists(python):
+        return f"bin/conda asks for {python}, which is not there: the folder was moved, perhaps"
     return ""
 
 
-def _interpreter(program: Path) -> str:
+def interpreter(program: Path) -> str:
+    """What the first line of a program names to run it; "" where it names nothing."""
     try:
         with program.open("rb") as f:
             first = f.readline(4096)

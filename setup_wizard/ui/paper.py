@@ -157,12 +157,27 @@ def _grid(block: Grid, on: Console) -> RenderableType:
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
-    for column in range(max(len(row) for row in block.rows)):
+    columns = _fitting(block, on)
+    for column in columns:
         right = column in block.right
         table.add_column(justify="right" if right else "left", no_wrap=right, overflow="fold")
     for row in block.rows:
-        table.add_row(*(_text(words, on=on) for words in row))
+        table.add_row(*(_text(row[n], on=on) for n in columns if n < len(row)))
     return table
+
+
+def _fitting(block: Grid, on: Console) -> list[int]:
+    """The columns for which there is room."""
+    columns = list(range(max(len(row) for row in block.rows)))
+    wide = {n: max(len(_plain(row[n])) for row in block.rows if n < len(row)) for n in columns}
+    for spare in block.spare:
+        if sum(wide[n] + 2 for n in columns) - 2 > on.width - block.indent:
+            columns.remove(spare)
+    return columns
+
+
+def _plain(words: Words) -> str:
+    return words if isinstance(words, str) else words[0]
 
 
 def _text(*words: Words, on: Console) -> Text:

@@ -32,11 +32,15 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Grid(msgspec.Struct, frozen=True):
-    """Rows with aligned columns; the columns of `right` are set to the right, long cells are folded."""
+    """Rows with aligned columns; the columns of `right` are set to the right, long cells are folded.
+
+    Where the paper is too narrow, those of `spare` are left out, the first of them first.
+    """
 
     rows: tuple[tuple[Words, ...], ...]
     indent: int = 0
     right: tuple[int, ...] = ()
+    spare: tuple[int, ...] = ()
 
 
 Block = Line | Grid
@@ -65,7 +69,12 @@ def lines(text: str, indent: int = 0, role: Role = "plain") -> Page:
     return [Line(((part, role),), indent) for part in text.splitlines()]
 
 
-def grid(rows: Iterable[Sequence[Words]], indent: int = 0, right: tuple[int, ...] = ()) -> Page:
+def grid(
+    rows: Iterable[Sequence[Words]],
+    indent: int = 0,
+    right: tuple[int, ...] = (),
+    spare: tuple[int, ...] = (),
+) -> Page:
     """Rows with aligned columns; nothing when there are none."""
     made = tuple(tuple(row) for row in rows)
-    return [Grid(made, indent, right)] if made else []
+    return [Grid(made, indent, right, spare)] if made else []

@@ -10,6 +10,7 @@ import typer
 # name: (module here, function, its line in the help)
 COMMANDS = {
     "create": ("create", "create", "Create an environment and its kernel."),
+    "list": ("look", "listing", "Show every environment, ours or not."),
     "lock": ("files", "lock", "Solve a YAML file once, into a lock beside it."),
     "export": ("files", "export", "Print what an environment holds, to make it again."),
     "lint": ("files", "lint", "Look for every mistake in an environment.yml."),
@@ -46,6 +47,10 @@ def _module(name: str) -> ModuleType:
             from setup_wizard.cli.env import change
 
             return change
+        case "look":
+            from setup_wizard.cli.env import look
+
+            return look
         case "files":
             from setup_wizard.cli.env import files
 
