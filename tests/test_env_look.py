@@ -20,6 +20,7 @@ from setup_wizard.trees import picture
 from setup_wizard.ui import environment_pages, paper
 from setup_wizard.world import World
 from tests.channels import channel, fruits
+from tests.conda_stand_ins import conda, foreign, with_python
 from tests.program import Account
 
 YAML = "name: basket\nchannels: [{url}]\ndependencies: [pear, jam]\n"
@@ -61,40 +62,6 @@ class Basket(Account):
 def basket(tmp_path: Path, url: str) -> Basket:
     """An account with its environment."""
     return Basket(tmp_path / "home", url)
-
-
-def foreign(prefix: Path, *stems: str) -> Path:
-    """An environment that another program has made, with records of these packages."""
-    (prefix / "conda-meta").mkdir(parents=True)
-    (prefix / "conda-meta/history").touch()
-    for stem in stems:
-        name, version, build = stem.rsplit("-", 2)
-        record = {"name": name, "version": version, "build": build, "paths_data": {"paths": []}}
-        (prefix / f"conda-meta/{stem}.json").write_text(json.dumps(record))
-    return prefix
-
-
-def with_python(prefix: Path) -> Path:
-    """The same with a Python in it."""
-    foreign(prefix, "python-3.12.4-h1_0", "pip-24.0-py_0")
-    (prefix / "bin").mkdir()
-    (prefix / "bin/python").write_text("#!/bin/sh\n")
-    (prefix / "bin/python").chmod(0o755)
-    (prefix / "bin/pip").write_text(f"#!{prefix}/bin/python\n")
-    (prefix / "lib/python3.12/site-packages").mkdir(parents=True)
-    return prefix
-
-
-def conda(prefix: Path) -> Path:
-    """A conda itself, as far as anybody can see from outside."""
-    with_python(prefix)
-    foreign_record = prefix / "conda-meta/conda-24.1.0-py_0.json"
-    foreign_record.write_text('{"name": "conda", "version": "24.1.0", "build": "py_0"}')
-    for path in ("condabin/conda", "bin/conda", "etc/profile.d/conda.sh"):
-        (prefix / path).parent.mkdir(parents=True, exist_ok=True)
-        (prefix / path).write_text(f"#!{prefix}/bin/python\n")
-        (prefix / path).chmod(0o755)
-    return prefix
 
 
 def test_all_are_listed_ours_or_not(basket: Basket) -> None:

@@ -29,7 +29,7 @@ RANKS = (
     "choices session discovery",
     "plan journal script asking",
     "apply environments preflight selftest proof running submission mirror",
-    "health way_in package_changes following far arrival inventory",
+    "health way_in package_changes following far arrival inventory activating",
     "launch holding orders serve relay tunnel delivery",
     "rehearsal connect batch",
     "ui",

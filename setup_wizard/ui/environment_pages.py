@@ -1,4 +1,4 @@
-"""The screens about environments that are there: `env list`."""
+"""The screens about environments that are there: `env list`, `env activate`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from setup_wizard.ui.pages import BAD, GOOD
 from setup_wizard.ui.sheet import GAP, Line, Page, Role, Words, grid, line, title, whole
 
 if TYPE_CHECKING:
+    from setup_wizard.activating import Activating
     from setup_wizard.inventory import Glance
 
 HEAD = ("", "", "Python", "packages", "own", "shared", "files", "kernel", "used")
@@ -40,6 +41,27 @@ def listed(seen: Sequence[Glance], now: float, home: Path) -> Page:
         if g.problem:
             page.append(line((f"{_called(g)}: ", "strong"), tilde(g.problem, home), mark=BAD))
     return page
+
+
+def activating(way: Activating, home: Path) -> Page:
+    """What to type, and why it takes more than one line, where it does."""
+    rc = tilde(way.rc, home)
+    if way.ready:
+        why = [line((f"New terminals know conda by {rc}.", "dim"))]
+    elif way.conda:
+        why = [
+            line((f"The first line makes conda known in this terminal: {rc} does not.", "dim")),
+            line(("For all terminals: ", "dim"), ("hpc-jupyter-setup setup", "command")),
+        ]
+    else:
+        why = [line(("There is no conda; this starts a shell inside, which `exit` leaves.", "dim"))]
+    once = f"hpc-jupyter-setup env run {way.name} -- COMMAND"
+    return [
+        *(whole(text) for text in way.lines),
+        GAP,
+        *why,
+        line(("A single command without it: ", "dim"), (once, "command")),
+    ]
 
 
 def ago(seconds: float) -> str:

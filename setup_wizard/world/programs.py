@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import functools
 import os
 import select
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from setup_wizard.world.data import Output
 
@@ -100,6 +102,22 @@ def hear_again(mask: set[signal.Signals]) -> None:
 def lend_terminal(argv: list[str], env: dict[str, str], cwd: Path) -> int:
     """Run a program with our own standard input, output and error."""
     return subprocess.call(argv, env=env, cwd=cwd)
+
+
+def become(program: Path, argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
+    """Be another program from now on, with our process id, standard input, output and error.
+
+    Signals that Python ignores get their meaning back. A text that names no program to run it is a script of
+    a shell. Raises OSError.
+    """
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execve(program, list(argv), env)
+    except OSError as e:
+        if e.errno != errno.ENOEXEC:
+            raise
+    os.execve("/bin/sh", ["sh", str(program), *argv[1:]], env)
 
 
 def start(argv: Sequence[str], *, log: Path, env: Mapping[str, str], cwd: Path | None) -> int:

@@ -11,6 +11,8 @@ import typer
 COMMANDS = {
     "create": ("create", "create", "Create an environment and its kernel."),
     "list": ("look", "listing", "Show every environment, ours or not."),
+    "activate": ("inside", "activate", "Tell how an environment is activated in your shell."),
+    "run": ("inside", "run", "Run a command inside of an environment."),
     "lock": ("files", "lock", "Solve a YAML file once, into a lock beside it."),
     "export": ("files", "export", "Print what an environment holds, to make it again."),
     "lint": ("files", "lint", "Look for every mistake in an environment.yml."),
@@ -19,6 +21,8 @@ COMMANDS = {
     "remove-package": ("change", "remove_package", "Remove packages from an environment."),
 }
 HELP = "Conda environments, each with its kernel."
+# Words behind the environment's name are the command's own.
+PASSES_ON = {"run": {"allow_interspersed_args": False}}
 
 
 def env() -> None:
@@ -30,7 +34,8 @@ def build(words: Sequence[str]) -> typer.Typer:
     app = typer.Typer(help=HELP, rich_markup_mode=None, no_args_is_help=True)
     app.callback()(env)
     for name, (_, _, text) in COMMANDS.items():
-        app.command(name, short_help=text)(load(name) if name in words or not words else _line)
+        command = app.command(name, short_help=text, context_settings=PASSES_ON.get(name))
+        command(load(name) if name in words or not words else _line)
     return app
 
 
@@ -51,6 +56,10 @@ def _module(name: str) -> ModuleType:
             from setup_wizard.cli.env import look
 
             return look
+        case "inside":
+            from setup_wizard.cli.env import inside
+
+            return inside
         case "files":
             from setup_wizard.cli.env import files
 
