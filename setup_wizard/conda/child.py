@@ -18,6 +18,7 @@ from setup_wizard.conda.talk import (
     Request,
     Solved,
     Warned,
+    WasRead,
     event,
 )
 from setup_wizard.conda.trouble import error_of
@@ -43,6 +44,7 @@ class Answer:
     packages: tuple[Package, ...] = ()
     seconds: float = 0.0
     lock: str = ""
+    unreadable: tuple[Failed, ...] = ()
     warnings: list[str] = field(default_factory=list)
 
 
@@ -98,6 +100,9 @@ class _Listener:
             self.ended = not self._installs
         elif isinstance(said, Locked):
             self.answer.lock = said.text
+            self.ended = True
+        elif isinstance(said, WasRead):
+            self.answer.unreadable = said.unreadable
             self.ended = True
         elif isinstance(said, Installed):
             self.answer.seconds = said.seconds

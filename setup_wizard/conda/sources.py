@@ -25,7 +25,7 @@ def of_file(path: Path, *, anaconda: bool = False, frozen: bool = False) -> EnvS
     `anaconda` says that the user has agreed to the terms of Anaconda's channels, `frozen` that a lock counts
     also where its YAML has changed.
     """
-    return _spec_of(_read(path), path, anaconda, frozen) if path.is_file() else read_spec(path)
+    return _spec_of(text_of(path), path, anaconda, frozen) if path.is_file() else read_spec(path)
 
 
 def of_url(world: World, url: str, *, anaconda: bool = False) -> EnvSpec:
@@ -57,11 +57,12 @@ def lock_text(world: World, spec: EnvSpec) -> str:
     explicit.must_be_for(lock.here(world), spec)
     if not spec.lock:
         return ""
-    text = _fetched(world, spec.origin) if is_url(spec.origin) else _read(Path(spec.origin))
+    text = _fetched(world, spec.origin) if is_url(spec.origin) else text_of(Path(spec.origin))
     return lock.text_for(world, spec, text)
 
 
-def _read(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The text of such a file. Raises BadInput where it is no text, or cannot be read."""
     try:
         return _decoded(path.read_bytes(), str(path))
     except OSError as e:

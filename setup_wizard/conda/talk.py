@@ -41,7 +41,8 @@ class Request(msgspec.Struct, frozen=True):
     `wanted` are the addresses of all packages, where the solution is known; it is not looked for again then.
     Nothing is solved where there is a `lock` (its text) or where `exact` names each package (URL#HASH).
     `to_lock` are platforms: the solution of each, or what is installed in `target`, is said as a lock.
-    `offline`: nobody is asked; what is in our caches has to do.
+    `offline`: nobody is asked; what is in our caches has to do. `only_read`: no more than that is done with
+    the dependencies.
     """
 
     channels: tuple[str, ...]
@@ -60,6 +61,7 @@ class Request(msgspec.Struct, frozen=True):
     exact: tuple[str, ...] = ()
     to_lock: tuple[str, ...] = ()
     offline: bool = False
+    only_read: bool = False
 
 
 class Package(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -132,7 +134,13 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     quarrel: tuple[str, ...] = ()
 
 
-Event = Moved | Beat | Warned | Solved | Locked | Installed | Failed
+class WasRead(msgspec.Struct, frozen=True, tag="read"):
+    """All dependencies were read; these could not be."""
+
+    unreadable: tuple[Failed, ...]
+
+
+Event = Moved | Beat | Warned | Solved | Locked | WasRead | Installed | Failed
 
 PULSE = 0.5  # seconds between two beats
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup_wizard.ui import figures
+from setup_wizard.ui.pages import BAD, GOOD, WARN
 from setup_wizard.ui.sheet import GAP, Page, grid, line, whole
 
 if TYPE_CHECKING:
@@ -38,16 +39,18 @@ def locked(platforms: Sequence[Locked], notes: Sequence[str], *, anew: bool) -> 
             line(f"{p.platform} since the last lock:" if p.difference else f"{p.platform} is as it was.")
         )
         page += [line(change, indent=2) for change in p.difference.lines]
-    page += [line(note, mark=("!", "warn")) for note in notes]
+    page += [line(note, mark=WARN) for note in notes]
     return [*page, GAP]
 
 
 def remarks(file: Path, found: Sequence[Remark]) -> Page:
     """Mistakes and advice, each with what to do."""
     if not found:
-        return [line(f"{file} is well.", mark=("✓", "good"))]
+        return [line(f"{file} is well.", mark=GOOD)]
     page: Page = []
     for remark in found:
-        page.append(line(remark.text, mark=("✗", "bad") if remark.kind == "mistake" else ("!", "warn")))
-        page.append(line((remark.fix, "dim"), indent=4))
+        mark = BAD if remark.kind == "mistake" else WARN
+        text, *more = remark.text.split("\n")
+        page.append(line(f"{file}:{remark.line}:{remark.column}: {text}", mark=mark))
+        page += [line(rest, indent=4) for rest in (*more, remark.fix)]
     return page

@@ -100,12 +100,13 @@ def lint(
     from setup_wizard.ui import environment_files, show
     from setup_wizard.world import World
 
-    remarks = look(file.expanduser())
+    world, file = World.here(), file.expanduser()
+    remarks = look(world, file)
     mistakes = [r for r in remarks if r.kind == "mistake"]
     if json:
         show.put_json({"ok": not mistakes, "file": file, "remarks": remarks})
     else:
-        show.put(environment_files.remarks(file, remarks), World.here())
+        show.put(environment_files.remarks(file, remarks), world)
     return 1 if mistakes else 0
 
 

@@ -14,6 +14,7 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -25,7 +26,7 @@ from setup_wizard.conda import causes
 from setup_wizard.conda.engine import fixed
 from setup_wizard.conda.engine.solver import Gone, Solver, Unreadable, Wish, client, config
 from setup_wizard.conda.reporter import Reporter, Voice
-from setup_wizard.conda.talk import Failed, Installed, Locked, Package, Request, Solved
+from setup_wizard.conda.talk import Failed, Installed, Locked, Package, Request, Solved, WasRead
 
 ASTRAY = (
     "PYTHONPATH",
@@ -48,6 +49,9 @@ class Unsolved(Exception):
 
 async def serve(request: Request, voice: Voice) -> None:
     """Solve, and install where the request names a prefix."""
+    if request.only_read:
+        voice.say(WasRead(tuple(_unreadable(request))))
+        return
     solver = Solver(request)
     voice.phase("index", Path(request.repodata))
     try:
@@ -69,6 +73,14 @@ async def serve(request: Request, voice: Voice) -> None:
         await _install(request, records, solver.wishes, Reporter(voice, solution))
         fixed.complete(Path(request.target), records)
         voice.say(Installed(time.monotonic() - began))
+
+
+def _unreadable(request: Request) -> Iterator[Failed]:
+    for text in request.dependencies:
+        try:
+            Wish(text, request.channels)
+        except Unreadable as e:
+            yield e.why
 
 
 async def _lock(solver: Solver, request: Request) -> str:
@@ -164,7 +176,7 @@ async def _told(request: Request, voice: Voice) -> None:
     try:
         await serve(request, voice)
     except Unreadable as e:
-        voice.say(Failed("spec", str(e), package=e.dependency))
+        voice.say(e.why)
     except Unsolved as e:
         voice.say(e.why)
     except Gone as e:

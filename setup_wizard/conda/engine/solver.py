@@ -46,7 +46,7 @@ class Unreadable(Exception):
 
     def __init__(self, dependency: str, why: str) -> None:
         super().__init__(why)
-        self.dependency = dependency
+        self.why = Failed("spec", why, package=dependency)
 
 
 class Gone(Exception):
