@@ -9,7 +9,7 @@ import msgspec
 
 from setup_wizard import environments, running, session
 from setup_wizard.answers import Answers
-from setup_wizard.conda import change, contents, environment
+from setup_wizard.conda import change, contents, environment, frozen
 from setup_wizard.conda.asked import edited, text_of
 from setup_wizard.conda.change import Difference
 from setup_wizard.conda.spec import EnvSpec, catalogue, package_name, read_spec
@@ -64,6 +64,8 @@ def sessions_of(world: World, prefix: Path) -> list[str]:
 def prepare(journal: Journal, step: CondaEnv, asked: Change, answers: Answers, report: Report) -> Changing:
     """What the change would do; asks the channels, changes nothing. Raises BadInput, PackagesQuarrel, …"""
     world = journal.world
+    if trouble := frozen.trouble(step.prefix, step.spec):
+        raise trouble
     _refuse_unknown(step, asked)
     path, old, own = _file(step)
     new = edited(old, path, asked.install, asked.remove)

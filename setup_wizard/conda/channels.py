@@ -28,6 +28,13 @@ def url_of(channel: str) -> str:
     return channel if "://" in channel else f"{ALIAS}/{channel}"
 
 
+def called(url: str) -> str:
+    """What conda calls the channel at an address: by its name where it has one, else by the address."""
+    if url in _THEIRS["defaults"]:
+        return "defaults"
+    return shown(url).removeprefix(f"{ALIAS}/")
+
+
 def shown(channel: str) -> str:
     """A channel for people and logs: without a password or token in it."""
     parts = urlsplit(channel)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from setup_wizard import files
+from setup_wizard.conda.channels import called
 
 T = TypeVar("T")
 
@@ -71,7 +72,8 @@ class Record(msgspec.Struct, frozen=True):
     @property
     def dist(self) -> str:
         """The name by which conda's history calls it: "conda-forge/noarch::pip-24.0-pyhd8ed1ab_0"."""
-        return f"{self.channel.rstrip('/').rpartition('/')[2]}/{self.subdir}::{self.stem}"
+        base = self.channel.rstrip("/").removesuffix(f"/{self.subdir}")  # conda's own records have it in
+        return f"{called(base)}/{self.subdir}::{self.stem}"
 
     @property
     def stem(self) -> str:

@@ -23,17 +23,17 @@ def update(prefix: Path, asked: Sequence[str], now: float, theirs: Sequence[str]
     """
     path = prefix / "conda-meta" / "history"
     text = files.read_text(path)
-    was, is_now = _packages(text), {record.dist for record in records(prefix)}
+    was, is_now = _packages(text), {record.stem: record.dist for record in records(prefix)}
     before = {name: spec for name, spec in _asked(text).items() if name not in theirs}
     gone = sorted(name for name in before if name not in {_name(a) for a in asked})
-    if was == is_now and not gone and list(before.values()) == list(asked):
+    if was.keys() == is_now.keys() and not gone and sorted(before.values()) == sorted(asked):
         return
     lines = [
         time.strftime("==> %Y-%m-%d %H:%M:%S <==", time.localtime(now)),
         f"# cmd: hpc-jupyter-setup env create -p {prefix}",
         f"# hpc-jupyter-setup version: {__version__}",
-        *(f"-{dist}" for dist in sorted(was - is_now)),
-        *(f"+{dist}" for dist in sorted(is_now - was)),
+        *(f"-{dist}" for dist in sorted(was[stem] for stem in was.keys() - is_now.keys())),
+        *(f"+{dist}" for dist in sorted(is_now[stem] for stem in is_now.keys() - was.keys())),
         *([f"# remove specs: {gone!r}"] if gone else []),
         f"# update specs: {list(asked)!r}",
     ]
@@ -45,15 +45,19 @@ def wanted(prefix: Path) -> list[str]:
     return list(_asked(files.read_text(prefix / "conda-meta" / "history")).values())
 
 
-def _packages(text: str) -> set[str]:
-    """The packages after the last entry."""
-    there: set[str] = set()
+def _packages(text: str) -> dict[str, str]:
+    """The packages after the last entry, as it calls them, by what they are wherever they came from."""
+    there: dict[str, str] = {}
     for line in text.splitlines():
         if line.startswith("+"):
-            there.add(line[1:])
+            there[_stem(line)] = line[1:]
         elif line.startswith("-"):
-            there.discard(line[1:])
+            there.pop(_stem(line), None)
     return there
+
+
+def _stem(line: str) -> str:
+    return line[1:].rpartition("::")[2]
 
 
 def _asked(text: str) -> dict[str, str]:

@@ -8,13 +8,16 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import files, trees
-from setup_wizard.conda import change, contents, environment, registry
+from setup_wizard.conda import change, contents, environment, frozen, registry
 from setup_wizard.conda import prefix as prefixes
 from setup_wizard.conda.channels import shown
 from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.conda.talk import Package
 from setup_wizard.step import Before, Blocked, Done, Download, Forecast, State, Todo
 from setup_wizard.world import Report, World
+
+# Where conda writes down what it did, and what nobody needs when the packages are gone.
+BOOKS = ("conda-meta/history", contents.STATE)
 
 
 class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
@@ -48,6 +51,8 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             return Blocked(trouble.problem, trouble.fix)
         if where == "absent" and (bad := prefixes.trouble(world, self.prefix)):
             return Blocked(bad.problem, bad.fix)
+        if kept := frozen.trouble(self.prefix, self.spec):
+            return Blocked(kept.problem, kept.fix)
         return Todo(self._preview(where), trees.before(self.prefix, registry.path(world)))
 
     def forecast(self, world: World, report: Report) -> Forecast:
@@ -98,6 +103,11 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             files.remove_absent(before.absent)
             return []
         registry.unregister(world, self.prefix)
+        kept = trees.take_back(world, before)
+        if any(path not in [self.prefix / book for book in BOOKS] for path in kept):
+            return kept
+        for path in kept:
+            path.unlink()
         return trees.take_back(world, before)
 
     def _found(self) -> str:
