@@ -30,7 +30,7 @@ def trouble(prefix: Path, spec: EnvSpec) -> MachineBlocks | None:
 def _refused(prefix: Path, mark: Path, what: str, said: str) -> MachineBlocks:
     return MachineBlocks(
         f"{prefix} is not to be {what}: {said or f'{mark} says so'}.",
-        fix=f"Make one of your own (hpc-jupyter-setup env export -p {prefix} > my.yml; hpc-jupyter-setup env "
+        fix=f"Make one of your own (hpc-jupyter-setup env export {prefix} > my.yml; hpc-jupyter-setup env "
         f"create my.yml -n NAME). Or, when the mark is yours: rm {mark}",
     )
 
