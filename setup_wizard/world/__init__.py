@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup_wizard.errors import MachineBlocks
-from setup_wizard.world import downloads, machine, ours, programs, web
+from setup_wizard.world import downloads, machine, ours, processes, programs, web
 from setup_wizard.world.data import Disk, Limits, Mount, Output, Patience, Progress, Reply, Report, silent
 from setup_wizard.world.downloads import make_private, sha256_of
 from setup_wizard.world.straight import Ask, our_address, straight
@@ -214,7 +214,7 @@ class World:
         self, argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path | None = None
     ) -> int:
         """Start a program that outlives us, its output in `log` (0600); give its process id."""
-        return programs.start([str(a) for a in argv], log=log, env=env, cwd=cwd)
+        return processes.start([str(a) for a in argv], log=log, env=env, cwd=cwd)
 
     def terminal(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> Terminal:
         """Start a program on a terminal of its own, what it prints in `log`; MachineBlocks if it cannot."""
@@ -224,7 +224,7 @@ class World:
 
     def detach(self, log: Path) -> int:
         """Go on without terminal and caller, our output in `log`: gives 0 there, and its process id here."""
-        return programs.detach(log)
+        return processes.detach(log)
 
     # --- processes of ours ------------------------------------------------------------------------------
 
@@ -233,7 +233,7 @@ class World:
 
         Together with the id it names a process for good: ids come again, births do not.
         """
-        return programs.born(pid)
+        return processes.born(pid)
 
     def signal(self, pid: int, born: str, number: int = signal.SIGTERM) -> bool:
         """Send a signal to that very process; False when it is gone."""
@@ -247,7 +247,7 @@ class World:
 
     def marked(self, mark: str) -> list[tuple[int, str]]:
         """Pid and birth of each other process of ours that has `mark` ("NAME=value") in its environment."""
-        return programs.marked(mark)
+        return processes.marked(mark)
 
     # --- the web ----------------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import functools
 import os
 import select
@@ -16,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
 
 from setup_wizard.world.data import Output
 
@@ -102,80 +100,6 @@ def hear_again(mask: set[signal.Signals]) -> None:
 def lend_terminal(argv: list[str], env: dict[str, str], cwd: Path) -> int:
     """Run a program with our own standard input, output and error."""
     return subprocess.call(argv, env=env, cwd=cwd)
-
-
-def become(program: Path, argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
-    """Be another program from now on, with our process id, standard input, output and error.
-
-    Signals that Python ignores get their meaning back. A text that names no program to run it is a script of
-    a shell. Raises OSError.
-    """
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
-    try:
-        os.execve(program, list(argv), env)
-    except OSError as e:
-        if e.errno != errno.ENOEXEC:
-            raise
-    os.execve("/bin/sh", ["sh", str(program), *argv[1:]], env)
-
-
-def start(argv: Sequence[str], *, log: Path, env: Mapping[str, str], cwd: Path | None) -> int:
-    """Start a program that outlives us, its output in `log` (0600); give its process id."""
-    with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as out:
-        child = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env=env,
-            cwd=cwd,
-            start_new_session=True,
-        )
-    child.returncode = 0  # it is not ours to wait for
-    return child.pid
-
-
-def born(pid: int) -> str:
-    """When process `pid` started, as the kernel counts; "" when there is none (or only a zombie)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (OSError, ValueError):
-        return ""
-    return "" if fields[0] in "ZX" else fields[19]
-
-
-def detach(log: Path) -> int:
-    """Go on as a process that belongs to no terminal and no caller, with what it prints in `log` (0600).
-
-    Gives that process's id to the caller, when nothing can take it along any more, and 0 to itself.
-    """
-    ready, done = os.pipe()
-    if pid := os.fork():
-        os.close(done)
-        os.read(ready, 1)
-        os.close(ready)
-        return pid
-    os.setsid()
-    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for fd, target in ((os.open(os.devnull, os.O_RDONLY), 0), (out, 1), (out, 2)):
-        os.dup2(fd, target)
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2:
-            with contextlib.suppress(OSError):  # the folder that was just listed
-                os.close(int(name))  # the caller's pipes and locks, and the end of `done`
-    return 0
-
-
-def marked(mark: str) -> list[tuple[int, str]]:
-    """Pid and birth of each other process of this user that has `mark` ("NAME=value") in its environment."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            with contextlib.suppress(OSError):  # gone meanwhile, or somebody else's
-                if f"\0{mark}\0".encode() in b"\0" + (entry / "environ").read_bytes() + b"\0":
-                    found.append((int(entry.name), born(int(entry.name))))
-    return [(pid, birth) for pid, birth in found if birth]
 
 
 def _not_started(call: Call, e: OSError) -> Output:

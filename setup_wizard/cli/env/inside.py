@@ -80,7 +80,7 @@ def _place(world: World, name: str) -> Place:
 
 def _become(start: Start) -> NoReturn:
     from setup_wizard.errors import MachineBlocks
-    from setup_wizard.world.programs import become
+    from setup_wizard.world.processes import become
 
     try:
         become(start.program, start.argv, start.env)
