@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -122,6 +122,18 @@ def undo(world: World, journal: Journal) -> Iterator[TakenBack]:
         yield result
     if not journal.receipt:
         journal.forget()
+
+
+def take_back(key: str, world: World, journal: Journal) -> TakenBack:
+    """Take back one step of ours, by its key; the others stay."""
+    return _take_back(journal.receipt[key], world, journal)
+
+
+def disown(keys: Iterable[str], journal: Journal) -> None:
+    """What the steps of these keys made is the user's from now on; undo leaves it alone."""
+    for key in keys:
+        if key in journal.receipt:
+            journal.append(Undone(key))
 
 
 def _wait_for(entry: Entry, inside: list[Entry]) -> TakenBack:

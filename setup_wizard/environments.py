@@ -27,8 +27,9 @@ class Environment(msgspec.Struct, frozen=True):
 
 def ours(receipt: Receipt) -> list[Environment]:
     """The environments that we have made, in the order of their making."""
-    kernels = {e.step.prefix: e.step.name for e in receipt.values() if isinstance(e.step, Kernel) and e.made}
-    steps = [e.step for e in receipt.values() if isinstance(e.step, CondaEnv) and e.made]
+    steps_made = [e.step for e in receipt.values() if e.made]
+    kernels = {s.prefix: s.name for s in reversed(steps_made) if isinstance(s, Kernel) and not s.spec}
+    steps = [s for s in steps_made if isinstance(s, CondaEnv)]
     return [_environment(step, kernels.get(step.prefix, "")) for step in steps]
 
 

@@ -19,8 +19,7 @@ from setup_wizard.errors import BadInput
 from setup_wizard.hints import did_you_mean
 from setup_wizard.journal import Receipt
 from setup_wizard.session import Session
-from setup_wizard.steps import CondaEnv, Distribution
-from setup_wizard.steps.kernel import jupyter_data
+from setup_wizard.steps import CondaEnv, Distribution, kernelspec
 from setup_wizard.world import World
 
 UNNAMED = ""
@@ -183,13 +182,9 @@ def _existing(prefix: Path) -> Path:
 def offered(world: World) -> dict[Path, tuple[str, ...]]:
     """The kernels in the user's own folder, by the prefix of the program that they start."""
     kernels: dict[Path, tuple[str, ...]] = {}
-    for folder in _folders_in(jupyter_data(world) / "kernels"):
-        try:
-            argv = msgspec.json.decode((folder / "kernel.json").read_bytes())["argv"]
-            prefix = Path(str(argv[0])).parent.parent
-        except (OSError, msgspec.MsgspecError, KeyError, IndexError, TypeError):
-            continue
-        kernels[prefix] = (*kernels.get(prefix, ()), folder.name)
+    for folder in _folders_in(kernelspec.jupyter_data(world) / "kernels"):
+        if prefix := kernelspec.prefix_of(kernelspec.read(folder / "kernel.json"), folder):
+            kernels[prefix] = (*kernels.get(prefix, ()), folder.name)
     return kernels
 
 

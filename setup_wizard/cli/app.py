@@ -20,6 +20,7 @@ HELP = {
     "status": "Show what was made on this account, and where it is.",
     "doctor": "Look at all that was made, and at the machine.",
     "env": "Conda environments, each with its kernel.",
+    "kernel": "Kernels that Jupyter offers, of Python and of others.",
     "launch": "Start Jupyter, run a cell through its address, print it.",
     "sessions": "Show what is running: one line for each session.",
     "url": "Show how to open a session; wait for it if need be.",
@@ -52,6 +53,8 @@ def load(name: str, words: Sequence[str] = ()) -> Any:
             from setup_wizard.cli.env import build as env
 
             found = env(words)
+        case "kernel":
+            from setup_wizard.cli.kernel import app as found
         case "launch":
             from setup_wizard.cli.launch import launch as found
         case "sessions":

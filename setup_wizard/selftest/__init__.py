@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from setup_wizard.selftest.data import Check, Environment, Subject
-from setup_wizard.selftest.kernels import kernel_checks
+from setup_wizard.selftest.data import Check, Environment, Started, Subject, Trial
+from setup_wizard.selftest.kernels import kernel_checks, start
 from setup_wizard.selftest.shells import shell_checks
 from setup_wizard.world import World
 
-__all__ = ["Check", "Environment", "Subject", "checks"]
+__all__ = ["Check", "Environment", "Started", "Subject", "Trial", "checks", "start"]
 
 
 def checks(world: World, subject: Subject) -> Iterator[Check]:

@@ -38,3 +38,30 @@ class Check(msgspec.Struct, frozen=True):
     detail: str
     fix: str = ""
     seconds: float = 0
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """A kernel to be started: its name, and the environment whose jupyter_client starts it.
+
+    `share` is the `share/jupyter` folder in which the kernel is to be looked for first; `seconds` it has to
+    answer.
+    """
+
+    kernel: str
+    starter: Path
+    share: Path | None = None
+    seconds: float = 60.0
+
+
+class Started(msgspec.Struct, frozen=True):
+    """What came of a kernel: its language, version and prefix ("": it cannot be asked), and its time.
+
+    `problem` is why it did not start, in the words of whoever tried, and `said` what the kernel printed.
+    """
+
+    language: str = ""
+    version: str = ""
+    prefix: str = ""
+    seconds: float = 0
+    problem: str = ""
+    said: str = ""

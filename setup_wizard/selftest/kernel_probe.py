@@ -1,8 +1,9 @@
 """Starts a kernel by its name, asks where it runs, and runs the cells of a notebook in it.
 
 A program of its own, run by the Python of the environment in question, with nothing but its own packages:
-`PREFIX/bin/python -I kernel_probe.py KERNEL FOLDER [NOTEBOOK]`; connection files and sockets go to FOLDER.
-Prints one JSON object a line. Nothing is written back into the notebook.
+`PREFIX/bin/python -I kernel_probe.py KERNEL FOLDER SECONDS [NOTEBOOK]`; connection files and sockets go to
+FOLDER, and the kernel has SECONDS to answer. Prints one JSON object a line. Nothing is written back into the
+notebook.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
 
-ASK = "import sys; print(sys.prefix); print(sys.version.split()[0])"
-PATIENCE = 60.0  # seconds for a kernel to start, and for one cell to end
+ASK = {  # by language: a cell that prints the prefix and the version
+    "python": "import sys; print(sys.prefix); print(sys.version.split()[0])",
+    "r": "cat(Sys.getenv('CONDA_PREFIX'), as.character(getRversion()), sep='\\n')",
+}
+PATIENCE = 60.0  # seconds for one cell to end
 
 
-def main(kernel: str, folder: str, notebook: str = "") -> None:
+def main(kernel: str, folder: str, seconds: str, notebook: str = "") -> None:
     """Tell where the kernel runs, and how the notebook in it ends."""
     try:
         from jupyter_client.manager import KernelManager
@@ -36,10 +40,8 @@ def main(kernel: str, folder: str, notebook: str = "") -> None:
     client = manager.client()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=PATIENCE)
-        said, _ = run(client, ASK)
-        prefix, version = said.splitlines()
-        tell(prefix=prefix, version=version, seconds=time.perf_counter() - began)
+        client.wait_for_ready(timeout=float(seconds))
+        tell(**who(client), seconds=time.perf_counter() - began)
         if notebook:
             tell(**run_all(client, notebook))
     except Exception as e:  # it died, or did not answer
@@ -47,6 +49,17 @@ def main(kernel: str, folder: str, notebook: str = "") -> None:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+def who(client: BlockingKernelClient) -> dict[str, str]:
+    """The language of a kernel that has answered, its version, and where it runs ("": we cannot ask it)."""
+    client.kernel_info()
+    info = client.get_shell_msg(timeout=PATIENCE)["content"].get("language_info", {})
+    language, version = str(info.get("name", "")), str(info.get("version", ""))
+    if language.lower() not in ASK:
+        return {"language": language, "version": version, "prefix": ""}
+    prefix, version = run(client, ASK[language.lower()])[0].splitlines()
+    return {"language": language, "version": version, "prefix": prefix}
 
 
 def run_all(client: BlockingKernelClient, notebook: str) -> dict[str, Any]:

@@ -9,23 +9,17 @@ from typing import Any
 
 from setup_wizard import notebook_catalogue
 from setup_wizard.jupyter import nook as nooks
-from setup_wizard.jupyter.nook import Nook
 from setup_wizard.jupyter.start import environment as jupyter_environment
-from setup_wizard.selftest.data import Check, Environment
+from setup_wizard.selftest.data import Check, Environment, Started, Trial
 from setup_wizard.world import Output, World
 
-PATIENCE = 180.0  # seconds; a first start on a network file system takes its time
+PATIENCE = 120.0  # seconds beyond those of the kernel: on a network file system all takes its time
 FAREWELL = 3.0
 
 
 def kernel_checks(world: World, environment: Environment, welcome: Path | None) -> Iterator[Check]:
     """The kernel of one environment, and the welcome notebook in it."""
-    nook = nooks.make(world)
-    try:
-        output = _probe(world, environment, nook, welcome)
-    finally:
-        nooks.leave(world, nook, FAREWELL)
-    told = [json.loads(line) for line in output.out.splitlines() if line.startswith("{")]
+    told, output = _probe(world, Trial(environment.kernel, environment.prefix), welcome)
     kernel: dict[str, Any] = next((t for t in told if "prefix" in t), {})
     yield _kernel(environment, kernel, _why(told, output))
     if welcome and kernel:
@@ -33,16 +27,32 @@ def kernel_checks(world: World, environment: Environment, welcome: Path | None) 
         yield _notebook(environment, notebook, _why(told, output))
 
 
-def _probe(world: World, environment: Environment, nook: Nook, welcome: Path | None) -> Output:
+def start(world: World, trial: Trial) -> Started:
+    """Start a kernel, ask it where it runs, and end it."""
+    told, output = _probe(world, trial, None)
+    kernel = next((t for t in told if "prefix" in t), None)
+    if kernel is None:
+        return Started(problem=_why(told, output), said=output.err)
+    return Started(**kernel, said=output.err)
+
+
+def _probe(world: World, trial: Trial, welcome: Path | None) -> tuple[list[dict[str, Any]], Output]:
+    """What the probe has told, and its output."""
+    nook = nooks.make(world)
     nowhere = {"MPLCONFIGDIR": str(nook.path / "matplotlib"), "PYTHONDONTWRITEBYTECODE": "1"}
+    share = {"JUPYTER_PATH": str(trial.share)} if trial.share else {}
     notebook = [_as_shipped(welcome)] if welcome else []
-    probe = Path(__file__).with_name("kernel_probe.py")
-    return world.run(
-        [environment.prefix / "bin/python", "-I", "-B", probe, environment.kernel, nook.run, *notebook],
-        env={**jupyter_environment(world, environment.prefix, nook), **nowhere},
-        cwd=nook.path,
-        timeout=PATIENCE,
-    )
+    probe, python = Path(__file__).with_name("kernel_probe.py"), trial.starter / "bin/python"
+    try:
+        output = world.run(
+            [python, "-I", "-B", probe, trial.kernel, nook.run, str(trial.seconds), *notebook],
+            env={**jupyter_environment(world, trial.starter, nook), **nowhere, **share},
+            cwd=nook.path,
+            timeout=trial.seconds + PATIENCE,
+        )
+    finally:
+        nooks.leave(world, nook, FAREWELL)
+    return [json.loads(line) for line in output.out.splitlines() if line.startswith("{")], output
 
 
 def _as_shipped(welcome: Path) -> Path:

@@ -10,6 +10,7 @@ from setup_wizard.steps.condarc import Condarc
 from setup_wizard.steps.distribution import Distribution
 from setup_wizard.steps.env_file import EnvFile
 from setup_wizard.steps.kernel import Kernel
+from setup_wizard.steps.kernel_gone import KernelGone
 from setup_wizard.steps.login_file import LoginFile
 from setup_wizard.steps.notebooks import Clone
 from setup_wizard.steps.old_blocks import OldBlocks
@@ -25,6 +26,7 @@ AnyStep = (
     | CondaEnv
     | EnvFile
     | Kernel
+    | KernelGone
     | Welcome
     | Clone
 )
@@ -37,6 +39,7 @@ __all__ = [
     "Distribution",
     "EnvFile",
     "Kernel",
+    "KernelGone",
     "LoginFile",
     "OldBlocks",
     "ShellBlock",

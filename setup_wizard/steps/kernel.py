@@ -1,13 +1,11 @@
-"""The kernel of an environment, offered to every Jupyter of this user: a kernelspec, as a step.
+"""A kernel of an environment, offered to every Jupyter of this user: a kernelspec, as a step.
 
-It starts the environment's own Python by its absolute path, keeps out what would shadow the environment's
+It starts the environment's own program by its absolute path, keeps out what would shadow the environment's
 packages, and puts the environment's programs first, so that `!pip` and `!python` mean the right ones.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,10 @@ from setup_wizard import files
 from setup_wizard.conda import contents
 from setup_wizard.errors import MachineBlocks
 from setup_wizard.step import Before, Blocked, Done, Forecast, State, Todo
+from setup_wizard.steps import kernelspec
+from setup_wizard.steps.kernelspec import MARK, PYTHON, jupyter_data
 from setup_wizard.world import Report, World
 
-MARK = "hpc_jupyter_setup"  # in the metadata: a digest of the rest, so that an edit of the user's shows
 PLAIN = {  # what ipykernel would write, where it is not there yet to be asked
     "argv": ["python", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
     "language": "python",
@@ -29,14 +28,25 @@ PLAIN = {  # what ipykernel would write, where it is not there yet to be asked
 
 
 class Kernel(msgspec.Struct, frozen=True, tag="kernel"):
-    """The kernel «Python (`name`)» of the environment at `prefix`."""
+    """The kernel `name` of the environment at `prefix`: its Python, or another kernelspec that it brings.
+
+    `spec` is the name of that other one in the environment; `display` is what Jupyter shows, "" for
+    «Python (`name`)».
+    """
 
     name: str
     prefix: Path
+    spec: str = ""
+    display: str = ""
 
     @property
     def title(self) -> str:
-        return f"Offer the kernel Python ({self.name}) in Jupyter"
+        return f"Offer the kernel {self.shown} in Jupyter"
+
+    @property
+    def shown(self) -> str:
+        """What Jupyter shows."""
+        return self.display or f"Python ({self.name})"
 
     @property
     def key(self) -> str:
@@ -44,13 +54,13 @@ class Kernel(msgspec.Struct, frozen=True, tag="kernel"):
 
     def check(self, world: World) -> State:
         path = self._path(world)
+        if missing := self._missing():
+            return Done(f"no kernel: {missing}")
         old, new = files.read_text(path), self._text()
-        if _is_environment(self.prefix) and not _has_ipykernel(self.prefix):
-            return Done(f"no kernel: {self.prefix} has no ipykernel (add «- ipykernel» to its file)")
         if path.exists() and (trouble := self._taken(path)):
             return Blocked(trouble.problem, trouble.fix)
         if old == new:
-            return Done(f"{path} starts {self.prefix / 'bin/python'}")
+            return Done(f"{path} starts {kernelspec.program(kernelspec.read(path))}")
         return Todo(files.diff(path, old, new), files.before(world, path))
 
     def forecast(self, world: World, report: Report) -> Forecast:
@@ -65,7 +75,7 @@ class Kernel(msgspec.Struct, frozen=True, tag="kernel"):
 
     def undo(self, before: Before, world: World) -> Sequence[Path]:
         path = self._path(world)
-        if path.exists() and not _is_untouched(path):
+        if path.exists() and not kernelspec.is_untouched(path):
             return [path]
         assert isinstance(before, files.FileBefore)
         files.put_back(before)
@@ -74,23 +84,32 @@ class Kernel(msgspec.Struct, frozen=True, tag="kernel"):
     def _path(self, world: World) -> Path:
         return jupyter_data(world) / "kernels" / self.name.lower() / "kernel.json"
 
-    def _text(self) -> str:
-        """The kernelspec: ipykernel's own of this environment, with our Python, surroundings and mark."""
-        own = _own_kernel(self.prefix)
-        python = str(self.prefix / "bin" / "python")
-        spec = {
-            **own,
-            "argv": [python, *own["argv"][1:]],
-            "display_name": f"Python ({self.name})",
-            "env": self._env(),
-        }
-        return _marked(spec)
+    def _missing(self) -> str:
+        """What the environment lacks for this kernel; "" for nothing."""
+        if self.spec:
+            bare = not kernelspec.read(kernelspec.inside(self.prefix, self.spec)).get("argv")
+            return f"{self.prefix} has no kernelspec {self.spec}" if bare else ""
+        if _is_environment(self.prefix) and not kernelspec.has_ipykernel(self.prefix):
+            return f"{self.prefix} has no ipykernel (add «- ipykernel» to its file)"
+        return ""
 
-    def _env(self) -> dict[str, str]:
+    def _text(self) -> str:
+        """The kernelspec: that of the environment, with our program, surroundings and mark."""
+        path = kernelspec.inside(self.prefix, self.spec or PYTHON)
+        own = kernelspec.read(path)
+        if self.spec:
+            argv = kernelspec.activated(own["argv"], self.prefix, path.parent)
+        else:
+            own = own if own.get("argv") else dict(PLAIN)
+            argv = [str(self.prefix / "bin" / "python"), *own["argv"][1:]]
+        env = {**own.get("env", {}), **self._env()}
+        return kernelspec.marked({**own, "argv": argv, "display_name": self.shown, "env": env})
+
+    def _env(self) -> dict[str, Any]:
         """Jupyter puts the value of a variable where it finds ${NAME}; a single $ has to be written twice."""
         variables = {k: v.replace("$", "$$") for k, v in contents.variables(self.prefix).items()}
         return {
-            "CONDA_DEFAULT_ENV": self.name,
+            "CONDA_DEFAULT_ENV": self.prefix.name if self.spec else self.name,
             "CONDA_PREFIX": str(self.prefix).replace("$", "$$"),
             "PATH": f"{self.prefix}/bin:${{PATH}}",
             "PYTHONNOUSERSITE": "1",
@@ -100,58 +119,21 @@ class Kernel(msgspec.Struct, frozen=True, tag="kernel"):
 
     def _taken(self, path: Path) -> MachineBlocks | None:
         """Why the kernelspec that is there must stay, or None."""
-        there = _read(path)
+        there = kernelspec.read(path)
         if MARK not in there.get("metadata", {}):
             return MachineBlocks(
                 f"There is a kernel «{self.name}» already, which is not from this setup: {path}",
-                fix=f"Choose another name (-n NAME), or remove it: jupyter kernelspec remove {self.name}",
+                fix="Choose another name (-n NAME), or remove it: "
+                f"hpc-jupyter-setup kernel remove {self.name} --not-ours",
             )
-        python = Path(there["argv"][0])
-        if python != self.prefix / "bin" / "python" and python.exists():
+        owner, program = kernelspec.prefix_of(there, path.parent), kernelspec.program(there)
+        if owner != self.prefix and program and program.exists():
             return MachineBlocks(
-                f"The kernel «{self.name}» belongs to another environment, {python.parent.parent}.",
+                f"The kernel «{self.name}» belongs to another environment, {owner}.",
                 fix="Choose another name: -n NAME",
             )
         return None
 
 
-def jupyter_data(world: World) -> Path:
-    """The folder in which every Jupyter of this user looks for kernels."""
-    given = world.env.get("JUPYTER_DATA_DIR", "")
-    if given:
-        return Path(given)
-    return Path(world.env.get("XDG_DATA_HOME") or world.home / ".local/share") / "jupyter"
-
-
 def _is_environment(prefix: Path) -> bool:
     return contents.whole(prefix) is not None
-
-
-def _has_ipykernel(prefix: Path) -> bool:
-    return any(prefix.glob("lib/python3*/site-packages/ipykernel_launcher.py"))
-
-
-def _own_kernel(prefix: Path) -> dict[str, Any]:
-    spec = _read(prefix / "share/jupyter/kernels/python3/kernel.json")
-    return spec if spec.get("argv") else dict(PLAIN)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        spec = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.MsgspecError):
-        return {}
-    return spec if isinstance(spec, dict) else {}
-
-
-def _marked(spec: dict[str, Any]) -> str:
-    metadata = {k: v for k, v in spec.get("metadata", {}).items() if k != MARK}
-    plain = {**spec, "metadata": metadata}
-    digest = hashlib.sha256(msgspec.json.encode(plain, order="sorted")).hexdigest()[:16]
-    return json.dumps({**plain, "metadata": {**metadata, MARK: digest}}, indent=2) + "\n"
-
-
-def _is_untouched(path: Path) -> bool:
-    """Whether the file is as one of us wrote it."""
-    spec = _read(path)
-    return bool(spec) and files.read_text(path) == _marked(spec)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup_wizard.files import NoFile, OldFile
+from setup_wizard.steps import KernelGone
 from setup_wizard.ui import words
 from setup_wizard.ui.figures import count, duration, tilde
 from setup_wizard.ui.plan_page import remedy, trouble
@@ -90,6 +91,8 @@ def undo_list(entries: Sequence[Entry], running: Sequence[Row], home: Path) -> P
 
 def _way_back(entry: Entry, home: Path) -> str:
     path = tilde(entry.before.path, home)
+    if isinstance(entry.step, KernelGone):
+        return f"{path} comes back"
     if isinstance(entry.before, OldFile):
         return f"our lines in {path} go"
     return f"{path} goes" if isinstance(entry.before, NoFile) else f"what we put into {path} goes"
