@@ -164,10 +164,15 @@ def described(
             "An environment of packages needs a name.",
             fix=f"Give one: hpc-jupyter-setup env create -n NAME {' '.join(words)}",
         )
+    return name, of_packages(name, words, answers, wish.channels)
+
+
+def of_packages(name: str, words: Sequence[str], answers: Answers, channels: Sequence[str]) -> EnvSpec:
+    """An environment of these packages, from these channels, or from those that the user has chosen."""
     default = "defaults" if answers.channels == "anaconda" else "conda-forge"
-    given = [(channel, "--channel") for channel in wish.channels or (default,)]
+    given = [(channel, "--channel") for channel in channels or (default,)]
     listed = read_channels(given, Path.cwd(), answers.channels == "anaconda")
-    return name, _mirrored(EnvSpec(name, listed, tuple(words)), answers)
+    return _mirrored(EnvSpec(name, listed, tuple(words)), answers)
 
 
 def _is_path(name: str) -> bool:

@@ -16,6 +16,7 @@ from setup_wizard.conda.talk import (
     Moved,
     Package,
     Request,
+    Seen,
     Solved,
     Warned,
     WasRead,
@@ -39,12 +40,13 @@ MODEST = {"MALLOC_ARENA_MAX": "2", "TOKIO_WORKER_THREADS": "4", "RAYON_NUM_THREA
 
 @dataclass
 class Answer:
-    """What the engine said: the solution or the lock, how long installing took, and what went not well."""
+    """What the engine said: the solution, the lock or what there is; how long installing took; warnings."""
 
     packages: tuple[Package, ...] = ()
     seconds: float = 0.0
     lock: str = ""
     unreadable: tuple[Failed, ...] = ()
+    seen: Seen | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -103,6 +105,9 @@ class _Listener:
             self.ended = True
         elif isinstance(said, WasRead):
             self.answer.unreadable = said.unreadable
+            self.ended = True
+        elif isinstance(said, Seen):
+            self.answer.seen = said
             self.ended = True
         elif isinstance(said, Installed):
             self.answer.seconds = said.seconds

@@ -43,6 +43,8 @@ class Request(msgspec.Struct, frozen=True):
     `to_lock` are platforms: the solution of each, or what is installed in `target`, is said as a lock.
     `offline`: nobody is asked; what is in our caches has to do. `only_read`: no more than that is done with
     the dependencies.
+    `look`: nothing is solved; what the channels have of a package is said («numpy >=2»), or which packages
+    have such a name («*numpy*»).
     """
 
     channels: tuple[str, ...]
@@ -62,6 +64,7 @@ class Request(msgspec.Struct, frozen=True):
     to_lock: tuple[str, ...] = ()
     offline: bool = False
     only_read: bool = False
+    look: str = ""
 
 
 class Package(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,6 +78,17 @@ class Package(msgspec.Struct, frozen=True, omit_defaults=True):
     sha256: str
     depends: tuple[str, ...] = ()
     cached: bool = False
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """A build of a package that a channel has; `size` in bytes, `noarch` where it is for every machine."""
+
+    version: str
+    build: str
+    channel: str
+    size: int = 0
+    noarch: bool = False
+    depends: tuple[str, ...] = ()
 
 
 class Moved(msgspec.Struct, frozen=True, tag="moved"):
@@ -111,6 +125,13 @@ class Locked(msgspec.Struct, frozen=True, tag="locked"):
     text: str
 
 
+class Seen(msgspec.Struct, frozen=True, tag="seen"):
+    """What the channels have of the package that was asked about, newest first; or the names that match."""
+
+    offers: tuple[Offer, ...] = ()
+    names: tuple[str, ...] = ()
+
+
 class Installed(msgspec.Struct, frozen=True, tag="installed"):
     """The solution is in the target; downloading and linking took so many `seconds`."""
 
@@ -140,7 +161,7 @@ class WasRead(msgspec.Struct, frozen=True, tag="read"):
     unreadable: tuple[Failed, ...]
 
 
-Event = Moved | Beat | Warned | Solved | Locked | WasRead | Installed | Failed
+Event = Moved | Beat | Warned | Solved | Locked | WasRead | Seen | Installed | Failed
 
 PULSE = 0.5  # seconds between two beats
 

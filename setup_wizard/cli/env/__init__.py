@@ -11,6 +11,7 @@ import typer
 COMMANDS = {
     "create": ("create", "create", "Create an environment and its kernel."),
     "list": ("look", "listing", "Show every environment, ours or not."),
+    "search": ("search", "search", "Show which versions of a package there are."),
     "activate": ("inside", "activate", "Tell how an environment is activated in your shell."),
     "run": ("inside", "run", "Run a command inside of an environment."),
     "lock": ("files", "lock", "Solve a YAML file once, into a lock beside it."),
@@ -56,6 +57,10 @@ def _module(name: str) -> ModuleType:
             from setup_wizard.cli.env import look
 
             return look
+        case "search":
+            from setup_wizard.cli.env import search
+
+            return search
         case "inside":
             from setup_wizard.cli.env import inside
 

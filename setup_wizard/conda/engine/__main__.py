@@ -55,6 +55,9 @@ async def serve(request: Request, voice: Voice) -> None:
     solver = Solver(request)
     voice.phase("index", Path(request.repodata))
     try:
+        if request.look:
+            voice.say(await solver.look(request.look))
+            return
         if request.to_lock:
             voice.say(Locked(await _lock(solver, request)))
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import time
 from itertools import groupby
@@ -31,7 +32,7 @@ from rattler.virtual_package.virtual_package import VirtualPackageOverrides
 
 from setup_wizard import __version__
 from setup_wizard.conda import causes
-from setup_wizard.conda.talk import Failed, Request
+from setup_wizard.conda.talk import Failed, Offer, Request, Seen
 
 RETRIES = 3
 LONGEST_SEARCH = 20.0  # seconds for the change that would make an impossible request possible
@@ -86,6 +87,7 @@ class Solver:
         self.wishes = [Wish(text, request.channels) for text in request.dependencies]
         self.kept = [Wish(name) for name in request.keep]
         self.pins = [Wish(pin, request.channels) for pin in request.pins]
+        self._urls = request.channels
         self.channels = [Channel(url) for url in request.channels]
         listed = {c.base_url for c in self.channels}
         tied = (w.spec.channel for w in self.wishes)
@@ -132,20 +134,48 @@ class Solver:
         answers = await self.gateway.query(self.channels, self.platforms, sorted(names), recursive=False)
         return {record.url: record for answer in answers for record in answer}
 
+    async def look(self, text: str) -> Failed | Seen:
+        """What the channels have of a package, newest first; names where the text has a star."""
+        if "*" in text.partition("=")[0].split()[0]:
+            return Seen(names=tuple(sorted(fnmatch.filter(await self._names(), text.lower()))))
+        wish = Wish(text, self._urls)
+        answers = await self.gateway.query(self.channels, self.platforms, [wish.bare], recursive=False)
+        records = [record for answer in answers for record in answer]
+        if not records:
+            return await self._no_such_name(wish) or Failed("missing", package=text)
+        place = {channel: -n for n, channel in enumerate(dict.fromkeys(r.channel for r in records))}
+        newest = sorted(
+            records, key=lambda r: (r.version, place[r.channel], r.build_number, str(r.build)), reverse=True
+        )
+        if offers := tuple(_offer(r) for r in newest if wish.spec.matches(r)):
+            return Seen(offers)
+        versions = tuple(version for version, _ in groupby(str(r.version) for r in newest))
+        return Failed("version", package=text, near=versions)
+
     async def explain(self, e: SolverError) -> Failed:
         """Why there is no solution: a name that does not exist, a version, or a quarrel."""
-        from setup_wizard.hints import near
-
-        names = {n.normalized for n in await self.gateway.names(self.channels, self.platforms)}
-        for wish in self.wishes:
-            if wish.name not in names and not wish.name.startswith("__"):
-                alike = [n for n in names if abs(len(n) - len(wish.name)) <= 3]
-                return Failed("missing", package=wish.text, near=tuple(near(wish.name, alike)))
+        if missing := await self._no_such_name(*self.wishes):
+            return missing
         for wish in self.wishes:
             if failed := await self._no_such_version(wish):
                 return failed
         failed = causes.of_solve(str(e))
         return await self._quarrel(failed) if failed.kind == "conflict" else failed
+
+    async def _names(self) -> set[str]:
+        """The packages that the channels have."""
+        return {n.normalized for n in await self.gateway.names(self.channels, self.platforms)}
+
+    async def _no_such_name(self, *wishes: Wish) -> Failed | None:
+        """The first of these that no channel knows, with what is like it."""
+        from setup_wizard.hints import near
+
+        names = await self._names()
+        for wish in wishes:
+            if wish.name not in names and not wish.name.startswith("__"):
+                alike = [n for n in names if abs(len(n) - len(wish.name)) <= 3]
+                return Failed("missing", package=wish.text, near=tuple(near(wish.name, alike)))
+        return None
 
     async def _quarrel(self, failed: Failed) -> Failed:
         """The same with those whose leaving would be enough, and the one change that takes the least away."""
@@ -193,6 +223,17 @@ class Solver:
         newest = sorted(counted, key=lambda r: (r.version, r.build_number), reverse=True)
         versions = tuple(version for version, _ in groupby(str(r.version) for r in newest))
         return Failed("version", package=wish.text, near=versions, url=later)
+
+
+def _offer(record: RepoDataRecord) -> Offer:
+    return Offer(
+        str(record.version),
+        str(record.build),
+        record.channel or record.url.rsplit("/", 2)[0],
+        record.size or 0,
+        record.subdir == "noarch",
+        tuple(record.depends),
+    )
 
 
 def machine(platform: str) -> list[VirtualPackage] | list[GenericVirtualPackage]:
