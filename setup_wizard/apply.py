@@ -114,13 +114,13 @@ def _why(state: State) -> str:
 def undo(world: World, journal: Journal) -> Iterator[TakenBack]:
     """Take back what is ours, newest first; go on past a failure. At the end our own folders go too."""
     stuck: list[Entry] = []
-    for entry in reversed(list(journal.receipt.values())):
+    for entry in reversed(list(journal.everything.values())):
         inside = [e for e in stuck if entry.before.path in e.before.path.parents]
         result = _wait_for(entry, inside) if inside else _take_back(entry, world, journal)
         if result.trouble:
             stuck.append(entry)
         yield result
-    if not journal.receipt:
+    if not journal.everything:
         journal.forget()
 
 
@@ -153,5 +153,5 @@ def _take_back(entry: Entry, world: World, journal: Journal) -> TakenBack:
         return TakenBack(entry.step, trouble=e)
     except OSError as e:
         return TakenBack(entry.step, trouble=files.cannot_write(Path(e.filename or "?"), e))
-    journal.append(Undone(entry.step.key))
+    journal.append(Undone(entry.key))
     return TakenBack(entry.step, tuple(kept))

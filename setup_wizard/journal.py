@@ -1,12 +1,6 @@
 """The journal: append-only JSON lines, on disk before we go on. Folded, it is the receipt.
 
-    opened    the format, and which folders were not there before ours
-    planned   when, by which version, the answers and the steps
-    began     a step, and what was there before; written before the step does anything
-    made      the step is done and was checked
-    undone    the step was taken back
-
-A torn last line did not happen. The first `before` of a step wins, until it is undone.
+A torn last line did not happen.
 """
 
 from __future__ import annotations
@@ -20,78 +14,38 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import __version__, files
-from setup_wizard.answers import Answers
 from setup_wizard.errors import BadJournal, Busy, SetupError
-from setup_wizard.step import Before
-from setup_wizard.steps import AnyStep
+from setup_wizard.receipt import (
+    Began,
+    Entry,
+    Event,
+    Made,
+    Opened,
+    Planned,
+    Receipt,
+    Restored,
+    Undone,
+    fold,
+)
 from setup_wizard.world import World
+
+__all__ = [
+    "Began",
+    "Entry",
+    "Event",
+    "Journal",
+    "Made",
+    "Opened",
+    "Planned",
+    "Receipt",
+    "Restored",
+    "Undone",
+    "fold",
+    "read",
+]
 
 FORMAT = 1
 PATIENCE = 20.0  # seconds for the programs of a run that was killed to end
-
-
-class Opened(msgspec.Struct, frozen=True, tag="opened"):
-    """The first line: the format of the journal, and the folders that were absent before it."""
-
-    format: int
-    version: str
-    absent: tuple[Path, ...] = ()
-
-
-class Planned(msgspec.Struct, frozen=True, tag="planned"):
-    """A plan was agreed to."""
-
-    at: float
-    version: str
-    answers: Answers
-    titles: tuple[str, ...]
-
-
-class Began(msgspec.Struct, frozen=True, tag="began"):
-    """A step is about to change something; `before` is what undo needs."""
-
-    step: AnyStep
-    before: Before
-
-
-class Made(msgspec.Struct, frozen=True, tag="made"):
-    """The step of that key is complete."""
-
-    key: str
-
-
-class Undone(msgspec.Struct, frozen=True, tag="undone"):
-    """The step of that key was taken back."""
-
-    key: str
-
-
-Event = Opened | Planned | Began | Made | Undone
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """One thing that is ours: the step as last applied, what was there before, and whether it is complete."""
-
-    step: AnyStep
-    before: Before
-    made: bool
-
-
-Receipt = dict[str, Entry]
-
-
-def fold(events: list[Event]) -> Receipt:
-    """What is ours now, oldest first, by the key of its step."""
-    receipt: Receipt = {}
-    for event in events:
-        if isinstance(event, Began):
-            first = receipt.get(event.step.key)
-            receipt[event.step.key] = Entry(event.step, first.before if first else event.before, made=False)
-        elif isinstance(event, Made) and event.key in receipt:
-            receipt[event.key] = msgspec.structs.replace(receipt[event.key], made=True)
-        elif isinstance(event, Undone):
-            receipt.pop(event.key, None)
-    return receipt
 
 
 class Journal:
@@ -106,6 +60,12 @@ class Journal:
 
     @property
     def receipt(self) -> Receipt:
+        """What is ours now, oldest first, by the key of its step."""
+        return {key: entry for key, entry in self.everything.items() if not entry.aside}
+
+    @property
+    def everything(self) -> Receipt:
+        """The same with what was set aside: all that an undo has to look at."""
         return fold(self.events)
 
     def __enter__(self) -> Journal:

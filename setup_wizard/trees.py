@@ -72,6 +72,19 @@ def is_sealed(world: World, root: Path) -> bool:
     return _note(world, root, "sealed").exists()
 
 
+def follow(world: World, old: Path, new: Path) -> None:
+    """Let the notes of a tree go with it to another place; safe before and after it is renamed."""
+    for kind in ("open", "sealed"):
+        if _note(world, old, kind).exists():
+            os.replace(_note(world, old, kind), _note(world, new, kind))
+
+
+def forget(world: World, root: Path) -> None:
+    """Drop the notes of a tree that is gone."""
+    for kind in ("sealed", "open"):
+        _note(world, root, kind).unlink(missing_ok=True)
+
+
 def clear_open(world: World, root: Path) -> None:
     """Remove a tree whose making was interrupted, where nothing in it is the user's."""
     if is_open(world, root) and not is_sealed(world, root) and not _read(_note(world, root, "open")):
@@ -93,13 +106,12 @@ def take_back(world: World, what: NoTree) -> list[Path]:
     kept = []
     for relative in walk(root):
         path = root / relative
-        if (relative in ours and not _changed(path, sealed_ns)) or _is_waste(relative):
+        if (relative in ours and not _changed(path, sealed_ns)) or is_waste(relative):
             path.unlink()
         else:
             kept.append(path)
     _remove_empty(root)
-    for kind in ("sealed", "open"):
-        _note(world, root, kind).unlink(missing_ok=True)
+    forget(world, root)
     files.remove_absent(what.absent)
     return kept
 
@@ -117,7 +129,7 @@ def _changed(path: Path, since_ns: int) -> bool:
     return path.lstat().st_mtime_ns > since_ns
 
 
-def _is_waste(relative: str) -> bool:
+def is_waste(relative: str) -> bool:
     """Byte code, and what a killed write has left: nobody's work."""
     return ("__pycache__/" in relative and relative.endswith(".pyc")) or files.is_torn(Path(relative))
 

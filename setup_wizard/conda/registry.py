@@ -28,6 +28,7 @@ def listed(world: World) -> list[Path]:
 def register(world: World, prefix: Path) -> None:
     """Tell conda of an environment; nothing changes when it knows already."""
     with _alone(world):
+        files.sweep(path(world))
         text = files.read_text(path(world))
         if str(prefix) not in text.splitlines():
             files.write_text(path(world), f"{prefix}\n{text}")

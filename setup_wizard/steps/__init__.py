@@ -15,6 +15,7 @@ from setup_wizard.steps.login_file import LoginFile
 from setup_wizard.steps.notebooks import Clone
 from setup_wizard.steps.old_blocks import OldBlocks
 from setup_wizard.steps.shell_block import ShellBlock
+from setup_wizard.steps.trash import Trash
 from setup_wizard.steps.welcome import Welcome
 
 AnyStep = (
@@ -29,6 +30,7 @@ AnyStep = (
     | KernelGone
     | Welcome
     | Clone
+    | Trash
 )
 
 __all__ = [
@@ -43,5 +45,6 @@ __all__ = [
     "LoginFile",
     "OldBlocks",
     "ShellBlock",
+    "Trash",
     "Welcome",
 ]

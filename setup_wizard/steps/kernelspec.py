@@ -81,6 +81,12 @@ def prefix_of(spec: dict[str, Any], folder: Path) -> Path | None:
     return home if starts and (home / "bin" / starts).exists() else None
 
 
+def of_environment(world: World, prefix: Path) -> tuple[Path, ...]:
+    """The kernelspecs of this user that start in the environment, whoever wrote them."""
+    paths = sorted((jupyter_data(world) / "kernels").glob("*/kernel.json"))
+    return tuple(p for p in paths if prefix_of(read(p), p.parent) == prefix)
+
+
 def marked(spec: dict[str, Any]) -> str:
     """The text of a kernelspec with our mark."""
     metadata = {k: v for k, v in spec.get("metadata", {}).items() if k != MARK}

@@ -239,3 +239,10 @@ def confirm(text: str, world: World, *, explain: bool = True) -> str:
     said = prompt.asker(world).one(Ask(text), choices if explain else choices[:2], "yes")
     prompt.say(world, [GAP])
     return said
+
+
+def typed(text: str, word: str, world: World) -> bool:
+    """Whether the person types that very word; what is typed else ends the question."""
+    prompt.say(world, [GAP])
+    prompt.forget_keys()
+    return prompt.asker(world).text(Ask(text), "", lambda _: "") == word

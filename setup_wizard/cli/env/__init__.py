@@ -20,6 +20,8 @@ COMMANDS = {
     "install": ("change", "install", "Install packages into an environment."),
     "update": ("change", "update", "Bring packages to the newest versions that its file allows."),
     "remove-package": ("change", "remove_package", "Remove packages from an environment."),
+    "delete": ("delete", "delete", "Put an environment into the trash."),
+    "restore": ("delete", "restore", "Bring back an environment that was deleted."),
 }
 HELP = "Conda environments, each with its kernel."
 # Words behind the environment's name are the command's own.
@@ -65,6 +67,10 @@ def _module(name: str) -> ModuleType:
             from setup_wizard.cli.env import inside
 
             return inside
+        case "delete":
+            from setup_wizard.cli.env import delete
+
+            return delete
         case "files":
             from setup_wizard.cli.env import files
 

@@ -139,25 +139,25 @@ def _change(name: str, asked: Change, how: How, more: tuple[str | None, bool]) -
     with show.live(world, err=how.json) as live:
         change = package_changes.prepare(journal, step, asked, answers, live.report)
     if change.difference and not how.dry_run and not while_running:
-        _mind_sessions(world, step, how)
+        mind_sessions(world, step.name, step.prefix, how)
     outcomes = review_and_apply(review(change.plan, world), journal, answers, how)
     if outcomes is not None:
         _say(step, change, [o.step.title for o in outcomes if o.state == "made"], how)
     return 0
 
 
-def _mind_sessions(world: World, step: CondaEnv, how: How) -> None:
+def mind_sessions(world: World, name: str, prefix: Path, how: How) -> None:
     """Ask before files are changed under a running Jupyter; refuse where there is nobody to ask."""
     from setup_wizard.cli.work import agree
     from setup_wizard.errors import Busy
     from setup_wizard.package_changes import sessions_of
 
-    names = ", ".join(sessions_of(world, step.prefix))
+    names = ", ".join(sessions_of(world, prefix))
     if names and how.asks:
-        agree(f"Session {names} runs from {step.name}; its kernels may fail. Change it all the same?", how)
+        agree(f"Session {names} runs from {name}; its kernels may fail. Change it all the same?", how)
     elif names:
         raise Busy(
-            f"Session {names} runs from {step.prefix}; its kernels may fail when packages change under them.",
+            f"Session {names} runs from {prefix}; its kernels may fail when packages change under them.",
             fix=f"Stop it first (hpc-jupyter-setup stop {names.split(',')[0]}), or say --while-running",
         )
 

@@ -1,0 +1,48 @@
+"""What is said of environments that go and come back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup_wizard.ui.figures import count, tilde
+from setup_wizard.ui.pages import GOOD, WARN
+from setup_wizard.ui.sheet import GAP, Page, line
+
+if TYPE_CHECKING:
+    from setup_wizard.endings import Ending
+    from setup_wizard.steps import Trash
+
+
+def dependents(ending: Ending, home: Path) -> Page:
+    """What depends on the environment, and what of the user's lies in it; nothing where there is nothing."""
+    page: Page = []
+    if ending.sessions:
+        page.append(line(f"Session {', '.join(ending.sessions)} runs from it.", mark=WARN))
+    if ending.own:
+        named = ", ".join(tilde(p, home) for p in ending.own)
+        more = f" and {count(ending.more, 'files')} more" if ending.more else ""
+        page.append(line(f"You have added or changed in it: {named}{more}.", mark=WARN))
+    return [GAP, *page] if page else []
+
+
+def deleted(step: Trash, file: Path | None, home: Path) -> Page:
+    """Where it is now, and the ways back."""
+    page: Page = [
+        GAP,
+        line(f"{step.name} is in the trash.", mark=GOOD),
+        line("Bring it back: ", (f"hpc-jupyter-setup env restore {step.name}", "command")),
+        line("Give back its room: ", ("hpc-jupyter-setup env clean --trash", "command")),
+    ]
+    return page + ([line(f"Its file stays as it is: {tilde(file, home)}")] if file else [])
+
+
+def coming_back(step: Trash, home: Path) -> Page:
+    """What restoring will do."""
+    kernels = [line(f"and the kernel {tilde(path, home)}", indent=2) for path in step.kernels]
+    return [GAP, line(f"{step.name} goes back to {tilde(step.prefix, home)}"), *kernels]
+
+
+def restored(step: Trash, home: Path) -> Page:
+    """It is there again."""
+    return [GAP, line(f"{step.name} is there again: {tilde(step.prefix, home)}", mark=GOOD)]
