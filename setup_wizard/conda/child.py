@@ -50,6 +50,9 @@ class Answer:
     warnings: list[str] = field(default_factory=list)
 
 
+HANGS = 120.0  # seconds without a beat, of two a second: a shared file system may stand still for a while
+
+
 def ask(world: World, request: Request, spec: EnvSpec, report: Report) -> Answer:
     """Let the engine do what the request says.
 
@@ -61,7 +64,7 @@ def ask(world: World, request: Request, spec: EnvSpec, report: Report) -> Answer
         world.own_python("setup_wizard.conda.engine"),
         stdin=msgspec.json.encode(request).decode(),
         on_line=listener.hear,
-        silence=max(world.patience.silence, 10),  # it beats twice a second, whatever it does
+        silence=HANGS,
         env={**world.env, "HOME": str(world.home), **world.own_python_env(), **MODEST},
     )
     if listener.failed:
