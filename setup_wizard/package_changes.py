@@ -79,6 +79,7 @@ def prepare(journal: Journal, step: CondaEnv, asked: Change, answers: Answers, r
         packages=solution.packages,
         update=change.digest(solution.packages),
         file="" if own else new,
+        packed=None,
     )
     if not difference and environment.standing(world, step.prefix, after.spec) == "complete":
         after = msgspec.structs.replace(after, packages=(), update="")

@@ -24,7 +24,7 @@ class Account:
         (home / ".profile").write_text('[ -n "$BASH_VERSION" ] && . "$HOME/.bashrc"\n')
         self.tiny = home.parent / f"{home.name}-tiny.yml"
         self.tiny.write_text(TINY)
-        kept = ("PATH", "LANG", "TMPDIR", "SSL_CERT_FILE")
+        kept = ("PATH", "LANG", "TMPDIR", "SSL_CERT_FILE", "PYTHONPATH")
         self.env = {k: v for k, v in os.environ.items() if k in kept}
         self.env |= {"HOME": str(home), "SHELL": "/bin/bash", "USER": "student"}
 

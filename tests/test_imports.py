@@ -29,7 +29,7 @@ RANKS = (
     "choices session discovery receipt",
     "plan journal script asking",
     "apply environments preflight selftest proof running submission mirror",
-    "health way_in package_changes following far arrival inventory activating",
+    "health way_in package_changes following far arrival inventory activating packs",
     "launch endings holding orders serve relay tunnel delivery kernels",
     "rehearsal connect batch kernel_changes kernel_checks",
     "ui",
@@ -50,8 +50,8 @@ LIBRARIES = {
     "ruamel": ("yamlfile/", "steps/yaml_lines.py"),
     "jupyter_client": ("proof.py", "selftest/kernel_probe.py"),
     "tornado": ("proof.py",),
-    "backports": ("mirror/",),  # zstd, for the archives; from 3.14 on it is Python's own
-    "compression": ("mirror/",),
+    "backports": ("mirror/", "conda/packed.py"),  # zstd, for archives; from 3.14 on it is Python's own
+    "compression": ("mirror/", "conda/packed.py"),
 }
 
 # What touches the machine, who may, and what everybody else does instead.

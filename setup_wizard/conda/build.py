@@ -28,7 +28,7 @@ from setup_wizard.conda.talk import Package, Request
 from setup_wizard.errors import MachineBlocks
 from setup_wizard.world import Progress, Report, World
 
-_BUILDING = "conda-meta/hpc-jupyter-setup.building"  # in the folder: the digest of what it is to become
+BUILDING = "conda-meta/hpc-jupyter-setup.building"  # in the folder: the digest of what it is to become
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def make(work: Work, wanted: tuple[Package, ...] = ()) -> None:
 
     `wanted` is its solution, where that is known already.
     """
-    building = _building(work.prefix)
+    building = building_of(work.prefix)
     try:
         _prepare(building, digest(work.spec))
         if not _from_twin(work, building, wanted):
@@ -85,43 +85,45 @@ def finish(work: Work, update: str = "") -> None:
     theirs = tuple(name for name in (before.theirs if before else ()) if name not in asked)
     records = tuple(stem for stem in contents.stems(prefix) if contents.name_of(stem) not in theirs)
     history.update(prefix, spec.dependencies, work.world.now(), theirs)
-    (prefix / _BUILDING).unlink(missing_ok=True)
+    (prefix / BUILDING).unlink(missing_ok=True)
     contents.say_whole(prefix, contents.Whole(digest(spec), pip, records, theirs=theirs, update=update))
 
 
 def remove_building(prefix: Path) -> None:
     """Remove what an interrupted run left beside the environment."""
-    building = _building(prefix)
+    building = building_of(prefix)
     if _is_ours(building):
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _building(prefix: Path) -> Path:
+def building_of(prefix: Path) -> Path:
+    """Where the environment for a prefix is built."""
     return prefix.with_name(f".{prefix.name}.building")
 
 
 def _is_ours(building: Path) -> bool:
     """Whether it says so, or holds no file but the torn one that was to say so."""
-    torn = f".{Path(_BUILDING).name}."
-    return (building / _BUILDING).exists() or all(Path(p).name.startswith(torn) for p in trees.walk(building))
+    torn = f".{Path(BUILDING).name}."
+    return (building / BUILDING).exists() or all(Path(p).name.startswith(torn) for p in trees.walk(building))
 
 
 def _prepare(building: Path, asked: str) -> None:
     """The folder to build in: what a killed run left there is used where it was to become the same."""
+    if files.read_text(building / BUILDING) == asked:
+        contents.clean_up(building)
+    else:
+        begin_anew(building, asked)
+
+
+def begin_anew(building: Path, asked: str) -> None:
+    """An empty folder to build in, which says that it is ours. Raises MachineBlocks."""
     if building.exists() and not _is_ours(building):
         raise MachineBlocks(
             f"{building} is in the way: it is not from this setup.",
             fix=f"Move it away: mv {building} {building}.old",
         )
-    if files.read_text(building / _BUILDING) == asked:
-        contents.clean_up(building)
-    else:
-        _begin_anew(building, asked)
-
-
-def _begin_anew(building: Path, asked: str) -> None:
     shutil.rmtree(building, ignore_errors=True)
-    files.write_text(building / _BUILDING, asked)
+    files.write_text(building / BUILDING, asked)
 
 
 def _from_twin(work: Work, building: Path, wanted: tuple[Package, ...]) -> bool:
@@ -133,10 +135,10 @@ def _from_twin(work: Work, building: Path, wanted: tuple[Package, ...]) -> bool:
     wanted = wanted or ask(work.world, _request(work), work.spec, work.report).packages
     try:
         if os.listdir(building) != ["conda-meta"] or contents.stems(building):
-            _begin_anew(building, digest(work.spec))  # a killed run left something there
+            begin_anew(building, digest(work.spec))  # a killed run left something there
         twin.copy(like, building, work.prefix, wanted)
     except twin.Unlike:
-        _begin_anew(building, digest(work.spec))
+        begin_anew(building, digest(work.spec))
         return False
     return True
 

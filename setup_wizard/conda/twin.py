@@ -89,7 +89,7 @@ def copy(twin: Path, building: Path, prefix: Path, wanted: Iterable[Package]) ->
     try:
         _link(twin, building, prefix, (f for r in records.values() for f in r.paths_data.paths), note)
         for stem, record in records.items():
-            _write_record(twin, building, stem, record)
+            write_record(twin, building, stem, record)
     except relocate.Unfit as e:
         raise Unlike(str(e)) from e
     except FileNotFoundError as e:
@@ -198,7 +198,7 @@ def _write(source: str, target: str, data: bytes) -> None:
     shutil.copymode(source, target)
 
 
-def _write_record(twin: Path, building: Path, stem: str, record: Record) -> None:
+def write_record(twin: Path, building: Path, stem: str, record: Record) -> None:
     """The record as it is there, with the hashes of those files that were written anew."""
     name = f"conda-meta/{stem}.json"
     data = (twin / name).read_bytes()

@@ -24,7 +24,8 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     """The environment `name` at `prefix`, holding what `spec` asks for.
 
     `packages` are those that were shown and agreed to when it was to be made; none: they are still open.
-    A change of one that is there is named by its `update`; `file` is the YAML to be kept inside.
+    A change of one that is there is named by its `update`; `file` is the YAML to be kept inside. One that is
+    `packed` in a file comes from there; `bytes` and `files` are what it takes on disk.
     """
 
     name: str
@@ -33,10 +34,13 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     packages: tuple[Package, ...] = ()
     update: str = ""
     file: str = ""
+    packed: Path | None = None
+    bytes: int = 0
+    files: int = 0
 
     @property
     def title(self) -> str:
-        return f"Make the environment {self.name} in {self.prefix}"
+        return f"{'Unpack' if self.packed else 'Make'} the environment {self.name} in {self.prefix}"
 
     @property
     def key(self) -> str:
@@ -49,6 +53,8 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         if where in ("environment", "foreign"):
             trouble = environment.not_ours(self.prefix, where)
             return Blocked(trouble.problem, trouble.fix)
+        if self.packed and where == "changed":
+            return Blocked(f"{self.prefix} is another environment by now.", "Choose another name: -n NAME")
         if where == "absent" and (bad := prefixes.trouble(world, self.prefix)):
             return Blocked(bad.problem, bad.fix)
         if kept := frozen.trouble(self.prefix, self.spec):
@@ -57,6 +63,8 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
 
     def forecast(self, world: World, report: Report) -> Forecast:
         """The solution: each package with size and hash; bytes and files on disk are estimates."""
+        if self.packed:
+            return Forecast(bytes_on_disk=self.bytes, files=self.files, where=self.prefix)
         if self.update and self.packages:
             solution = environment.Solution(self.packages)
         else:
@@ -85,6 +93,10 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         if where == "complete" and not trees.is_open(world, self.prefix):
             return
         trees.open_tree(world, self.prefix)
+        if self.packed and where == "absent":
+            from setup_wizard.conda import unpack  # the archives' libraries cost time
+
+            unpack.make(world, self.packed, self.prefix, report)
         moment = environment.create(
             world, self.prefix, self.spec, report, wanted=self.packages, update=self.update
         )
@@ -92,8 +104,8 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             files.sweep(self.prefix / contents.FILE)
             files.write(self.prefix / contents.FILE, self.file.encode(), mtime_ns=moment)
         paths: list[str] | None = contents.own_paths(self.prefix)
-        if self.spec.pip or any(p.endswith("-post-link.sh") for p in paths or ()):
-            paths = None  # what pip and scripts made is known only by looking
+        if self.packed or self.spec.pip or any(p.endswith("-post-link.sh") for p in paths or ()):
+            paths = None  # what pip, scripts and an archive brought is known only by looking
         trees.seal_tree(world, self.prefix, paths, at_ns=moment)
 
     def undo(self, before: Before, world: World) -> Sequence[Path]:
@@ -119,6 +131,8 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     def _preview(self, where: environment.Standing) -> str:
         verbs = {"absent": "make", "changed": "change", "unfinished": "complete", "incomplete": "repair"}
         lines = [f"{verbs.get(where, 'seal')} the conda environment {self.prefix}"]
+        if self.packed:
+            return "\n".join([*lines, f"  from {self.packed}"])
         if self.update:
             return "\n".join(
                 [*lines, *(f"  {text}" for text in change.difference(self.prefix, self.packages).lines)]

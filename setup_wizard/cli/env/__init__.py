@@ -17,6 +17,8 @@ COMMANDS = {
     "lock": ("files", "lock", "Solve a YAML file once, into a lock beside it."),
     "export": ("files", "export", "Print what an environment holds, to make it again."),
     "lint": ("files", "lint", "Look for every mistake in an environment.yml."),
+    "pack": ("packing", "pack", "Pack an environment into one file."),
+    "unpack": ("packing", "unpack", "Make an environment from a packed file."),
     "install": ("change", "install", "Install packages into an environment."),
     "update": ("change", "update", "Bring packages to the newest versions that its file allows."),
     "remove-package": ("change", "remove_package", "Remove packages from an environment."),
@@ -75,6 +77,10 @@ def _module(name: str) -> ModuleType:
             from setup_wizard.cli.env import files
 
             return files
+        case "packing":
+            from setup_wizard.cli.env import packing
+
+            return packing
         case _:
             from setup_wizard.cli.env import create
 
