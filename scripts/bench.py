@@ -1,6 +1,7 @@
 """The figures of the project, as ratios within one run on one machine: ours over the least that it could be.
 
-    scripts/bench [startup] [setup] [environment] [shell] [jobs] [rps] [--runs N] [--in FOLDER] [--record]
+    scripts/bench [startup] [setup] [environment] [shell] [jobs] [rps] [tunnel]
+                  [--runs N] [--in FOLDER] [--record]
 
 Medians of several runs; ours and the floor take turns, so that what else the machine does meets both. Every
 environment goes to a path that never was: a file system that has just lost 17,000 files hesitates to give
@@ -31,6 +32,7 @@ from jobs_bench import jobs
 from msgspec.structs import replace
 from rps_bench import rps
 from stopwatch import Bench, account, quiet, report, seconds
+from tunnel_bench import tunnel
 
 from setup_wizard.conda.environment import Solution, create, solve
 from setup_wizard.conda.spec import EnvSpec, named, read_spec
@@ -249,6 +251,7 @@ PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "shell": shell,
     "jobs": jobs,
     "rps": rps,
+    "tunnel": tunnel,
 }
 
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from setup_wizard import proof
+from setup_wizard import proof, pulse
 from setup_wizard.access import Ticket
 from setup_wizard.errors import MachineBlocks, NetworkTrouble, SetupError
 from setup_wizard.far import SOON, Far
@@ -25,7 +25,7 @@ from setup_wizard.world import Progress, Report, World, laptop, silent
 LOOK, LONGEST_LOOK = 0.5, 10.0  # seconds between two looks at how the session is, at first and at most
 QUEUE = 3 * 86400.0  # seconds to wait in a queue
 WATCH = 0.5  # seconds between two looks whether the tunnel is open
-ASK = 30.0  # seconds between two questions whether the session still runs
+ASK = 30.0  # seconds between two questions whether a session runs that may have died without a note
 PAUSE, LONGEST_PAUSE = 0.2, 1.0  # seconds between two tries to come back
 HANGS = 1.0  # seconds of silence that make a new log-in quicker than patience
 
@@ -36,6 +36,7 @@ FOLLOW = "{session} on {host}: {state} {detail}"
 OPEN = "Opening the tunnel"
 PROVE = "Running a cell through the tunnel"
 UP = "The tunnel to {node} is open; Ctrl-C ends it"
+WATCHED = "Watching {session} on {node}; Ctrl-C ends this"
 AWAY = "The network to {host} is away: trying again"
 
 
@@ -146,19 +147,22 @@ def watch(far: Far, what: Connected, report: Report = silent) -> Seen:
     """Keep the tunnel up until the session has ended; give how it ended. Ctrl-C leaves it as it is."""
     world = far.world
     asked = world.now()
-    report(Progress(UP.format(node=what.seen.node)))
-    while True:
-        if what.tunnel and not what.tunnel.is_open():
-            report(Progress(AWAY.format(host=far.host)))
-            if (seen := _come_back(far, what)).state != "ready":
-                return seen
-            report(Progress(UP.format(node=what.seen.node)))
-        if world.now() - asked > ASK:
-            asked = world.now()
-            with contextlib.suppress(SetupError):  # the next look at the tunnel tells
-                if (seen := look(far, what.seen.id)).state in ("ended", "died"):
+    up = (UP if what.tunnel else WATCHED).format(node=what.seen.node, session=what.seen.id)
+    report(Progress(up))
+    with pulse.heard(far, what.seen.folder) as beat:
+        while True:
+            if beat.is_silent() or (what.tunnel and not what.tunnel.is_open()):
+                report(Progress(AWAY.format(host=far.host)))
+                if (seen := _come_back(far, what)).state != "ready":
                     return seen
-        world.sleep(WATCH)
+                beat.start()
+                report(Progress(up))
+            if beat.is_over() or world.now() - asked > ASK:
+                asked = world.now()
+                with contextlib.suppress(SetupError):  # the next look at the tunnel tells
+                    if (seen := look(far, what.seen.id)).state in ("ended", "died"):
+                        return seen
+            world.sleep(WATCH)
 
 
 def stop(far: Far, name: str) -> None:
@@ -177,7 +181,9 @@ def _come_back(far: Far, what: Connected) -> Seen:
     Meanwhile the port here answers, and says what is going on: nobody else can take it.
     """
     tunnel = what.tunnel
-    assert tunnel
+    if not tunnel:
+        _log_in_again(far)
+        return what.seen
     while True:
         tunnel.shut()
         with laptop.notice(tunnel.local, AWAY.format(host=far.host)):

@@ -106,12 +106,16 @@ class Far:
         on_line: Callable[[str], None] | None = None,
     ) -> Output:
         """Run a command there. 255 is ssh's own trouble, and NetworkTrouble."""
-        no_other = ("ControlMaster=no", "BatchMode=yes", "ProxyCommand=false")  # never around the master
-        argv = self.ssh("-S", self.socket, *(f"-o{k}" for k in no_other), "-T", self.host)
-        output = self.world.run([*argv, shlex.join(words)], timeout=timeout, stdin=stdin, on_line=on_line)
+        argv = self.through(shlex.join(words))
+        output = self.world.run(argv, timeout=timeout, stdin=stdin, on_line=on_line)
         if output.code in (255, -9):
             raise NetworkTrouble(f"The connection to {self.host} is gone.", fix="Connect again.")
         return output
+
+    def through(self, command: str) -> list[str]:
+        """The ssh that runs a line of shell there, through the connection that stands and no other."""
+        only = ("ControlMaster=no", "BatchMode=yes", "ProxyCommand=false")
+        return self.ssh("-S", self.socket, *(f"-o{k}" for k in only), "-T", self.host, command)
 
     def told(self, words: Sequence[str], kind: type[T]) -> T:
         """What our program there answers, as JSON; its errors are raised here as they are there."""

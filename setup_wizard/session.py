@@ -35,6 +35,7 @@ from setup_wizard.world import World, make_private
 
 TICKET = "ticket.json"  # kept beyond the end only when the way in could not be given back
 SECRETS = ("token", "cookie", "identity", "address.json", TICKET)  # an address has the proxy's name in it
+END = "end.json"
 UNBORN, HEARTBEAT = ".new-", "heartbeat"
 Interface = Literal["lab", "notebook", "voila"]
 

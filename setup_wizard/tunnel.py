@@ -69,7 +69,10 @@ class Tunnel:
         """Whether what carries it still stands."""
         if self.kind == "ssh":
             return self.far.world.run([*self._node_ssh(), "-O", "check", self._at], timeout=LOCAL).code == 0
-        return self.far.is_open()
+        return self.far.is_open() and (self.kind != "relay" or self._is_carried())
+
+    def _is_carried(self) -> bool:
+        return bool(self._born) and self.far.world.born(self._carrier) == self._born
 
     def _try(self, seconds: float) -> bool:
         opened = {"ssh": self._to_node, "relay": self._relay, "address": self._network}[self.kind]()
@@ -112,9 +115,7 @@ class Tunnel:
         """Our relay on the login node, which goes through steps of the job."""
         if not self.ticket.relay:
             return False
-        argv = self.far.ssh("-S", self.far.socket, "-oControlMaster=no", "-oBatchMode=yes", "-T")
-        argv += [self.far.host, f"{self.ticket.relay} {shlex.quote(self.session)}"]
-        world = self.far.world
+        world, argv = self.far.world, self.far.through(f"{self.ticket.relay} {shlex.quote(self.session)}")
         self._carrier = world.start(argv, log=self.far.folder / "log-relay", env=world.env)
         self._born = world.born(self._carrier)
         return self.far.forward(self._spec())
@@ -148,7 +149,7 @@ class Tunnel:
                 return True
             if self.kind == "ssh" and not self.is_open():
                 return False
-            if self.kind == "relay" and world.born(self._carrier) != self._born:
+            if self.kind == "relay" and not self._is_carried():
                 return False  # it has said why in its log
             world.sleep(LOOK)
         return False

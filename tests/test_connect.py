@@ -122,8 +122,8 @@ def test_the_tunnel_comes_back(way: Far, sshd: SshServer, running: Session) -> N
 def test_it_ends_with_the_session(
     way: Far, cluster: World, jupyter_prefix: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The session ends there: so does the watch, with how it ended."""
-    monkeypatch.setattr(connect, "ASK", 0.2)
+    """The session ends there: so does the watch, with how it ended, and without a question before."""
+    monkeypatch.setattr(connect, "ASK", 1e9)
     wanted = session_parts.job(cluster, jupyter_prefix, access="tunnel")
     mine, _ = session_parts.begun(cluster, wanted)
     what = connect.connect(way, connect.follow(way, mine.id))

@@ -37,8 +37,11 @@ def connected(lab: Lab, *words: str) -> Iterator[Any]:
             child.send_signal(signal.SIGTERM)
 
 
-def test_the_cable_is_pulled(lab: Lab) -> None:
-    """Meanwhile the same port says what is going on; with the network the tunnel is there again."""
+@pytest.mark.parametrize("refused", [False, True])
+def test_the_cable_is_pulled(lab: Lab, refused: bool) -> None:
+    """Meanwhile the same port says what is going on; with the network the tunnel is back."""
+    if refused:
+        lab.cluster.refuse_ssh("c1")
     with connected(lab) as made:
         base = made["url"].partition("lab?")[0]
         lab.cluster.laptop.unplug()
