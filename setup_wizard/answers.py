@@ -31,6 +31,7 @@ class Answers(
     old_blocks       comment out the blocks of other condas in the rc file
     mirror           URL or path that stands in for all hosts
     launch           start Jupyter at the end
+    byte_code        make byte code of the packages in environments, in the background
     """
 
     distribution: str | None = None
@@ -45,6 +46,7 @@ class Answers(
     old_blocks: bool | None = None
     mirror: str | None = None
     launch: bool | None = None
+    byte_code: bool | None = None
 
 
 def fold(*layers: Answers) -> Answers:
@@ -63,7 +65,7 @@ def flag(name: str) -> str:
 
 def missing(answers: Answers) -> list[str]:
     """The names of what was not answered and has to be."""
-    optional = {"accept_licence", "mirror", "prefix"}
+    optional = {"accept_licence", "mirror", "prefix", "byte_code"}
     return [n for n in Answers.__struct_fields__ if n not in optional and getattr(answers, n) is None]
 
 

@@ -40,9 +40,10 @@ def make_plan(wanted: Wanted, home: Path, shell: str) -> Plan:
     )
 
 
-def environment_plan(name: str, spec: EnvSpec, prefix: Path) -> Plan:
-    """The plan of `env create`: an environment and its kernel."""
-    return Plan((CondaEnv(name=name, prefix=prefix, spec=spec), Kernel(name=name, prefix=prefix)))
+def environment_plan(name: str, spec: EnvSpec, prefix: Path, byte_code: bool | None = None) -> Plan:
+    """The plan of `env create`: an environment and its kernel. Byte code is made unless somebody said no."""
+    made = CondaEnv(name=name, prefix=prefix, spec=spec, byte_code=byte_code is not False)
+    return Plan((made, Kernel(name=name, prefix=prefix)))
 
 
 def environments_folder(prefix: Path, *, ours: bool, home: Path) -> Path:
@@ -84,7 +85,7 @@ def _environments(wanted: Wanted, home: Path) -> list[AnyStep]:
     return [
         step
         for name, spec in wanted.environments
-        for step in environment_plan(name, spec, folder / name).steps
+        for step in environment_plan(name, spec, folder / name, wanted.answers.byte_code).steps
     ]
 
 

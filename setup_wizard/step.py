@@ -54,7 +54,8 @@ class Download(msgspec.Struct, frozen=True):
 class Forecast(msgspec.Struct, frozen=True):
     """What a step will cost: downloads, bytes and inodes on disk below `where` (0: unknown).
 
-    `bytes_shared` are of files that are there already and only linked.
+    `bytes_shared` are of files that are there already and only linked; `byte_code` of the files are made in
+    the background, after all else.
 
     `settled` is the step with what was open in it decided, so that what is shown is what will be made;
     `difference` says what becomes of the packages of an environment that is there.
@@ -67,6 +68,7 @@ class Forecast(msgspec.Struct, frozen=True):
     settled: Any = None
     difference: Any = None
     bytes_shared: int = 0
+    byte_code: int = 0
 
 
 class Step(Protocol):

@@ -11,6 +11,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object in pla
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show all that would be done; change nothing.")]
 Mirror = Annotated[str | None, typer.Option(help="URL or folder of a mirror that stands in for all hosts.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Ask no server; take what is cached.")]
+ByteCode = Annotated[
+    bool | None, typer.Option(help="Compile packages in the background, for a quick start; the default.")
+]
 AsJob = Annotated[bool, typer.Option("--as-job", help="Let a batch job do the work; follow it here.")]
 Partition = Annotated[str, typer.Option(help="Partition or queue of that job; else as launched last.")]
 Account = Annotated[str, typer.Option(help="Who pays for that job; else as launched last.")]

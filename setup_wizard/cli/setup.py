@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from setup_wizard.cli.options import DryRun, Json, Mirror, Yes
+from setup_wizard.cli.options import ByteCode, DryRun, Json, Mirror, Yes
 
 if TYPE_CHECKING:
     from setup_wizard.answers import Channels
@@ -41,6 +41,7 @@ def setup(
         bool | None, typer.Option(help="Comment out the blocks of other condas in the rc file.")
     ] = None,
     launch: Annotated[bool | None, typer.Option(help="Start Jupyter at the end.")] = None,
+    byte_code: ByteCode = None,
     mirror: Mirror = None,
     answers: Annotated[
         Path | None, typer.Option(help="YAML file with answers; the keys are the flags.")
@@ -70,6 +71,7 @@ def setup(
         old_blocks=old_blocks,
         mirror=normal_mirror(mirror, Path.cwd()) if mirror else None,
         launch=launch,
+        byte_code=byte_code,
     )
     if answers:
         given = fold(given, read_file(answers))

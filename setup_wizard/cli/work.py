@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import msgspec
 
@@ -15,16 +16,18 @@ from setup_wizard.apply import (
     refuse_blocked,
     with_forecasts,
 )
-from setup_wizard.conda import contents
+from setup_wizard.conda import byte_code, contents
 from setup_wizard.errors import BadInput, Declined, MachineBlocks
 from setup_wizard.journal import Journal, Planned
 from setup_wizard.places import places
 from setup_wizard.plan import Plan
 from setup_wizard.schedulers import Resources
+from setup_wizard.sites.detection import on_a_node
 from setup_wizard.step import Done
+from setup_wizard.steps import AnyStep, CondaEnv
 from setup_wizard.ui import show
 from setup_wizard.ui.totals import Need, Totals
-from setup_wizard.world import World
+from setup_wizard.world import Progress, World
 
 
 class How(msgspec.Struct, frozen=True):
@@ -139,7 +142,22 @@ def review_and_apply(
         made = as_job.carry_out(world, how)
         return [Outcome(r.step, "made" if r.step.title in made else "found") for r in reviewed]
     with journal:
-        return carry_out(Plan(tuple(r.step for r in reviewed)), journal, answers, how)
+        outcomes = carry_out(Plan(tuple(r.step for r in reviewed)), journal, answers, how)
+    _compile([o.step for o in outcomes if o.state == "made"], world, how)
+    return outcomes
+
+
+def _compile(made: Sequence[AnyStep], world: World, how: How) -> None:
+    """Byte code of new packages: in the background, or now where that would end with the batch job."""
+    for step in made:
+        if not isinstance(step, CondaEnv) or not step.byte_code:
+            continue
+        if how.asks or not on_a_node(world):
+            byte_code.begin(world, step.prefix)
+        else:
+            with show.live(world, err=how.json) as live:
+                live.report(Progress(f"Compile the packages of {step.name}"))
+                byte_code.make(world, step.prefix)
 
 
 def _explain(reviewed: list[Reviewed], world: World) -> None:

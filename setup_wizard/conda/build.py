@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import files, trees
-from setup_wizard.conda import contents, history, packages, sources, twin
+from setup_wizard.conda import byte_code, contents, history, packages, sources, twin
 from setup_wizard.conda.child import ask
 from setup_wizard.conda.pip_section import pip_digest, pip_install
 from setup_wizard.conda.scripts import note_scripts, run_scripts
@@ -40,6 +40,7 @@ class Work:
     spec: EnvSpec
     report: Report
     pkgs: Path
+    byte_code: bool = False  # whether it gets links to that of its packages
 
     def warn(self, text: str) -> None:
         self.report(Progress(f"Warning: {text}"))
@@ -69,6 +70,8 @@ def change(work: Work, wanted: tuple[Package, ...] = ()) -> None:
     contents.clean_up(work.prefix)
     damaged = tuple(contents.damaged(work.prefix))
     keep = contents.say_unfinished(work.prefix)
+    byte_code.stop(work.world, work.prefix)
+    byte_code.take_out(work.prefix, {p.stem for p in wanted})
     _engine(work, target=work.prefix, keep=keep, reinstall=damaged, wanted=wanted)
 
 
@@ -86,6 +89,8 @@ def finish(work: Work, update: str = "") -> None:
     records = tuple(stem for stem in contents.stems(prefix) if contents.name_of(stem) not in theirs)
     history.update(prefix, spec.dependencies, work.world.now(), theirs)
     (prefix / BUILDING).unlink(missing_ok=True)
+    if work.byte_code:
+        byte_code.link(prefix, work.pkgs)
     contents.say_whole(prefix, contents.Whole(digest(spec), pip, records, theirs=theirs, update=update))
 
 
@@ -175,7 +180,7 @@ def _engine(
     )
     with _looked_through(work.pkgs) as edited:
         answer = ask(work.world, request, work.spec, work.report)
-    suspect = tuple(p.name for p in answer.packages if f"{p.name}-{p.version}-{p.build}" in edited)
+    suspect = tuple(p.name for p in answer.packages if p.stem in edited)
     if suspect:
         again = msgspec.structs.replace(request, suspect=suspect)
         answer = ask(work.world, again, work.spec, work.report)

@@ -42,7 +42,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 def difference(prefix: Path, packages: Sequence[Package]) -> Difference:
     """How the packages differ from what is installed at the prefix."""
-    return between(contents.stems(prefix), [f"{p.name}-{p.version}-{p.build}" for p in packages])
+    return between(contents.stems(prefix), [p.stem for p in packages])
 
 
 def between(before: Iterable[str], after: Iterable[str]) -> Difference:
@@ -59,7 +59,7 @@ def between(before: Iterable[str], after: Iterable[str]) -> Difference:
 def new_packages(prefix: Path, packages: Sequence[Package]) -> tuple[Package, ...]:
     """Those of the packages that are not installed at the prefix."""
     there = set(contents.stems(prefix))
-    return tuple(p for p in packages if f"{p.name}-{p.version}-{p.build}" not in there)
+    return tuple(p for p in packages if p.stem not in there)
 
 
 def digest(packages: Sequence[Package]) -> str:

@@ -79,6 +79,11 @@ class Package(msgspec.Struct, frozen=True, omit_defaults=True):
     depends: tuple[str, ...] = ()
     cached: bool = False
 
+    @property
+    def stem(self) -> str:
+        """Its name in conda-meta and in a package cache."""
+        return f"{self.name}-{self.version}-{self.build}"
+
 
 class Offer(msgspec.Struct, frozen=True):
     """A build of a package that a channel has; `size` in bytes, `noarch` where it is for every machine."""

@@ -140,6 +140,11 @@ def on_login_node(world: World, site: Site) -> bool:
     host = world.hostname.lower()
     if site.login_hosts:
         return site.is_login_host(host) or site.is_login_host(host.split(".")[0])
-    if any(world.env.get(name) for name in ON_A_NODE):
+    if on_a_node(world):
         return False
     return any(world.which(submit) for submit in ("sbatch", "qsub"))
+
+
+def on_a_node(world: World) -> bool:
+    """Whether what runs us is a job, with whose end all that it started ends."""
+    return any(world.env.get(name) for name in ON_A_NODE)

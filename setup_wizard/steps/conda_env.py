@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import files, trees
-from setup_wizard.conda import change, contents, environment, frozen, registry
+from setup_wizard.conda import byte_code, change, contents, environment, frozen, registry
 from setup_wizard.conda import prefix as prefixes
 from setup_wizard.conda.channels import shown
 from setup_wizard.conda.spec import EnvSpec
@@ -26,6 +26,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     `packages` are those that were shown and agreed to when it was to be made; none: they are still open.
     A change of one that is there is named by its `update`; `file` is the YAML to be kept inside. One that is
     `packed` in a file comes from there; `bytes` and `files` are what it takes on disk.
+    `byte_code`: its packages' byte code is made, in the background, and shared with other environments.
     """
 
     name: str
@@ -37,6 +38,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     packed: Path | None = None
     bytes: int = 0
     files: int = 0
+    byte_code: bool = True
 
     @property
     def title(self) -> str:
@@ -69,7 +71,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             solution = environment.Solution(self.packages)
         else:
             solution = environment.solve(world, self.prefix, self.spec, report)
-        new = environment.Solution(change.new_packages(self.prefix, solution.packages))
+        new = environment.Solution(change.new_packages(self.prefix, solution.packages), self.byte_code)
         downloads = [
             Download(p.url.rpartition("/")[2], shown(p.url), p.size, p.sha256) for p in new.to_download
         ]
@@ -84,6 +86,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             settled,
             change.difference(self.prefix, solution.packages) if there else None,
             new.bytes_shared,
+            new.byte_code,
         )
 
     def apply(self, world: World, report: Report) -> None:
@@ -98,7 +101,13 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
 
             unpack.make(world, self.packed, self.prefix, report)
         moment = environment.create(
-            world, self.prefix, self.spec, report, wanted=self.packages, update=self.update
+            world,
+            self.prefix,
+            self.spec,
+            report,
+            wanted=self.packages,
+            update=self.update,
+            byte_code=self.byte_code,
         )
         if self.file:
             files.sweep(self.prefix / contents.FILE)
@@ -110,6 +119,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
 
     def undo(self, before: Before, world: World) -> Sequence[Path]:
         assert isinstance(before, trees.NoTree)
+        byte_code.stop(world, self.prefix)
         environment.clear(self.prefix)
         if not (trees.is_open(world, self.prefix) or trees.is_sealed(world, self.prefix)):
             files.remove_absent(before.absent)

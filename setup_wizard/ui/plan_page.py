@@ -123,6 +123,8 @@ def _costs(costs: Forecast) -> str:
         parts.append(f"{size(costs.bytes_shared)} shared with the package cache")
     if costs.files > 1:
         parts.append(count(costs.files, "files"))
+    if costs.byte_code:
+        parts.append(f"{costs.byte_code:,} of them byte code (--no-byte-code: none)")
     return " · ".join(parts)
 
 

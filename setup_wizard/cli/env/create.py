@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from setup_wizard.cli.options import Account, AsJob, DryRun, Json, Mirror, Offline, Partition, Yes
+from setup_wizard.cli.options import Account, AsJob, ByteCode, DryRun, Json, Mirror, Offline, Partition, Yes
 
 if TYPE_CHECKING:
     from setup_wizard.answers import Answers
     from setup_wizard.choices import Wish
     from setup_wizard.cli.work import How
+    from setup_wizard.journal import Journal
     from setup_wizard.world import World
 
 
@@ -37,6 +38,7 @@ def create(
     ] = False,
     mirror: Mirror = None,
     offline: Offline = False,
+    byte_code: ByteCode = None,
     yes: Yes = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -54,7 +56,9 @@ def create(
 
     world = World.here(offline=offline)
     given = Answers(
-        channels=checked_channels(channels), mirror=normal_mirror(mirror, Path.cwd()) if mirror else None
+        channels=checked_channels(channels),
+        mirror=normal_mirror(mirror, Path.cwd()) if mirror else None,
+        byte_code=byte_code,
     )
     how = How(yes, dry_run, json, job(as_job, partition, account))
     place, changed = made(world, words, given, how, Wish(name, prefix, channel or (), frozen))
@@ -88,6 +92,13 @@ def made(
     named, spec = described(words, answers, world, wish)
     named = check_name(wish.name, "--name") if wish.name else prefix.name if prefix else named
     place = prefix.expanduser().absolute() if prefix else environments.folder(journal.receipt, world) / named
-    plan = environment_plan(named, spec, place)
+    plan = environment_plan(named, spec, place, _byte_code(answers, journal, place))
     outcomes = review_and_apply(review(plan, world), journal, answers, how)
     return place, None if outcomes is None else [o.step.title for o in outcomes if o.state == "made"]
+
+
+def _byte_code(answers: Answers, journal: Journal, prefix: Path) -> bool | None:
+    """What was said of byte code now, last time, or when this very environment was made."""
+    entry = journal.receipt.get(f"conda_env:{prefix}")
+    before: bool | None = getattr(entry.step, "byte_code", None) if entry else None
+    return before if answers.byte_code is None else answers.byte_code
