@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from setup_wizard.world.ours import python_path
+
 ROOT = Path(__file__).parent.parent
 SETUP = ("setup", "--yes", "--distribution", "miniconda", "--accept-licence", "miniconda")
 TINY = "name: tiny\ndependencies:\n  - python\n  - tiny-tools\n"
@@ -26,7 +28,7 @@ class Account:
         self.tiny.write_text(TINY)
         kept = ("PATH", "LANG", "TMPDIR", "SSL_CERT_FILE", "PYTHONPATH")
         self.env = {k: v for k, v in os.environ.items() if k in kept}
-        self.env |= {"HOME": str(home), "SHELL": "/bin/bash", "USER": "student"}
+        self.env |= {"HOME": str(home), "SHELL": "/bin/bash", "USER": "student", **python_path()}
 
     @property
     def setup(self) -> tuple[str, ...]:
