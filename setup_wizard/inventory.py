@@ -99,6 +99,17 @@ def pick(name: str, receipt: Receipt, world: World) -> Place:
     )
 
 
+def whole(receipt: Receipt, world: World, name: str) -> Place:
+    """The same, where it has to be there. Raises BadInput."""
+    place = pick(name, receipt, world)
+    if not contents.is_environment(place.prefix):
+        raise BadInput(
+            f"The environment {place.called} is gone from {place.prefix}.",
+            fix="See how it stands: hpc-jupyter-setup env list",
+        )
+    return place
+
+
 def glances(receipt: Receipt, world: World, which: Iterable[Place], measure: bool = False) -> list[Glance]:
     """What can be said of these environments at once; `measure` looks at each of their files."""
     memory, kernels, sessions = Memory(world), offered(world), _sessions(world)

@@ -67,7 +67,7 @@ def prepare(journal: Journal, step: CondaEnv, asked: Change, answers: Answers, r
     if trouble := frozen.trouble(step.prefix, step.spec):
         raise trouble
     _refuse_unknown(step, asked)
-    path, old, own = _file(step)
+    path, old, own = file_of(step)
     new = edited(old, path, asked.install, asked.remove)
     spec = _spec(path, new, step.spec, answers)
     wish = msgspec.structs.replace(spec, source=None)  # no line of the file is to blame for what is not in it
@@ -97,7 +97,7 @@ def _refuse_unknown(step: CondaEnv, asked: Change) -> None:
                 f"{step.name} has no package «{name}».{did_you_mean(name, there)}",
                 fix=f"Install it: hpc-jupyter-setup env install {step.name} {name}",
             )
-    _, text, _ = _file(step)
+    _, text, _ = file_of(step)
     wanted = {package_name(d) for d in read_spec(step.prefix, anaconda=True, text=text).dependencies}
     for name in (package_name(r) for r in asked.remove):
         if name not in wanted:
@@ -121,7 +121,7 @@ def _not_asked_for(step: CondaEnv, name: str, there: set[str], wanted: set[str])
     )
 
 
-def _file(step: CondaEnv) -> tuple[Path, str, bool]:
+def file_of(step: CondaEnv) -> tuple[Path, str, bool]:
     """The YAML that says what the environment should hold, its text, and whether it is the user's own file.
 
     A file that ships with us, is gone, or may not be written stays as it is: a copy inside takes its place.

@@ -57,9 +57,14 @@ def as_explicit(prefix: Path, platform: str) -> str:
 
 def channels(prefix: Path) -> list[str]:
     """The channels of the packages, that of the most first; without what is secret in them."""
-    every = [shown(r.channel or r.url.rsplit("/", 2)[0]).rstrip("/") for r in records(prefix)]
-    short = [re.sub(r"^https://conda\.anaconda\.org/", "", channel) for channel in every]
-    return sorted(set(short), key=lambda c: (-short.count(c), c)) or ["conda-forge"]
+    every = [channel_of(record) for record in records(prefix)]
+    return sorted(set(every), key=lambda c: (-every.count(c), c)) or ["conda-forge"]
+
+
+def channel_of(record: Record) -> str:
+    """The channel of a package, by its name where that is enough, without what is secret in its address."""
+    channel = shown(record.channel or record.url.rsplit("/", 2)[0]).rstrip("/")
+    return re.sub(r"^https://conda\.anaconda\.org/", "", channel)
 
 
 def by_pip(prefix: Path) -> tuple[list[str], list[str]]:

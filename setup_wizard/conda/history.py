@@ -12,6 +12,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from setup_wizard import __version__, files
 from setup_wizard.conda.contents import records
 
@@ -73,3 +75,37 @@ def _asked(text: str) -> dict[str, str]:
 
 def _name(spec: str) -> str:
     return re.split(r"[\s=<>!~\[]", spec.rpartition("::")[2], maxsplit=1)[0].lower()
+
+
+class Revision(msgspec.Struct, frozen=True):
+    """An entry: its number, from 0, as `conda list --revisions` counts; its time as it is written there.
+
+    `added` and `removed` are packages with their versions; one that was changed is in both.
+    """
+
+    number: int
+    at: str
+    command: str = ""
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+def revisions(prefix: Path) -> list[Revision]:
+    """Every change that is written down, oldest first."""
+    parts = re.split(
+        r"^==> (.*) <==$", files.read_text(prefix / "conda-meta" / "history"), flags=re.MULTILINE
+    )
+    return [
+        Revision(n, at, _command(text), _listed(text, "+"), _listed(text, "-"))
+        for n, (at, text) in enumerate(zip(parts[1::2], parts[2::2], strict=True))
+    ]
+
+
+def _command(text: str) -> str:
+    said = re.search(r"^# cmd: (.*)$", text, re.MULTILINE)
+    return said[1] if said else ""
+
+
+def _listed(text: str, sign: str) -> tuple[str, ...]:
+    stems = (_stem(line) for line in text.splitlines() if line.startswith(sign))
+    return tuple(" ".join(stem.rsplit("-", 2)[:2]) for stem in stems)

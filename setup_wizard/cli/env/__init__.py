@@ -11,6 +11,7 @@ import typer
 COMMANDS = {
     "create": ("create", "create", "Create an environment and its kernel."),
     "list": ("look", "listing", "Show every environment, ours or not."),
+    "show": ("look", "particulars", "Show what was asked of one, what it holds, and its changes."),
     "search": ("search", "search", "Show which versions of a package there are."),
     "activate": ("inside", "activate", "Tell how an environment is activated in your shell."),
     "run": ("inside", "run", "Run a command inside of an environment."),

@@ -63,19 +63,10 @@ def activate(
 
 
 def _place(world: World, name: str) -> Place:
-    """The environment that is meant. Raises BadInput where it is not there."""
     from setup_wizard import inventory
-    from setup_wizard.conda import contents
-    from setup_wizard.errors import BadInput
     from setup_wizard.journal import Journal
 
-    place = inventory.pick(name, Journal(world).receipt, world)
-    if not contents.is_environment(place.prefix):
-        raise BadInput(
-            f"The environment {place.called} is gone from {place.prefix}.",
-            fix="See how it stands: hpc-jupyter-setup env list",
-        )
-    return place
+    return inventory.whole(Journal(world).receipt, world, name)
 
 
 def _become(start: Start) -> NoReturn:

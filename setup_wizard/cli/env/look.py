@@ -1,4 +1,4 @@
-"""`env list`: which environments there are, and how they stand."""
+"""`env list`, `env show`: which environments there are, how they stand, and what one of them holds."""
 
 from __future__ import annotations
 
@@ -30,4 +30,27 @@ def listing(
         show.put_json({"ok": True, "environments": seen})
     else:
         show.put(environment_pages.listed(seen, world.now(), world.home), world)
+    return 0
+
+
+def particulars(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The environment, or the path of one.")],
+    packages: Annotated[bool, typer.Option("--packages", help="Every package, with its build.")] = False,
+    json: Json = False,
+) -> int:
+    """Show what was asked of an environment, what it holds, its changes, and what its file says else."""
+    from setup_wizard import inventory
+    from setup_wizard import particulars as known
+    from setup_wizard.journal import Journal
+    from setup_wizard.ui import environment_page, show
+    from setup_wizard.world import World
+
+    world = World.here()
+    receipt = Journal(world).receipt
+    seen = known.find(inventory.whole(receipt, world, name), receipt, world)
+    if json:
+        told = show.json_of(seen)
+        show.put_json({"ok": True, **told.pop("glance"), **told})
+    else:
+        show.put(environment_page.particulars(seen, packages, world.now(), world.home), world)
     return 0
