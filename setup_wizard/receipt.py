@@ -109,10 +109,12 @@ def fold(events: list[Event]) -> Receipt:
 def _set_aside(receipt: Receipt, by: Entry) -> Receipt:
     """The receipt with what that step ends under another key, in its old place."""
     ends: tuple[str, ...] = getattr(by.step, "ends", ())
-    entries = [
-        msgspec.structs.replace(e, aside=by.step.key) if key in ends else e for key, e in receipt.items()
-    ]
-    return {e.key: e for e in entries}
+    after: Receipt = {}
+    for key, entry in receipt.items():
+        aside = msgspec.structs.replace(entry, aside=by.step.key) if key in ends else entry
+        first = after.get(aside.key)  # the like of it lay there before, and was removed for good
+        after[aside.key] = msgspec.structs.replace(aside, before=first.before) if first else aside
+    return after
 
 
 def _there_again(receipt: Receipt, by: str) -> Receipt:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISDIR
 
 import msgspec
 
-Inode = tuple[int, int]  # device, number
 BLOCK = 512  # bytes: the unit of st_blocks, whatever the file system's own
 
 
@@ -26,49 +26,44 @@ class Weight(msgspec.Struct, frozen=True):
         return Weight(self.bytes + other.bytes, self.files + other.files)
 
 
-def weigh(roots: Iterable[Path]) -> Weight:
-    """What comes free when all of these go together; what cannot be looked at weighs nothing."""
-    total, seen = Weight(), Counter[Inode]()
-    linked: dict[Inode, os.stat_result] = {}
-    for info in (info for root in roots for info in _infos(root)):
-        if info.st_nlink == 1 or _is_folder(info):
-            total += _one(info)
-        else:
-            inode = (info.st_dev, info.st_ino)
-            seen[inode] += 1
-            linked[inode] = info
-    return sum((_one(i) for inode, i in linked.items() if i.st_nlink == seen[inode]), total)
+class Scale:
+    """What comes free as one folder after the other is put on it, to go together with those before."""
+
+    def __init__(self) -> None:
+        self._names: Counter[tuple[int, int]] = Counter()  # of files with several, those that are to go
+
+    def put(self, root: Path) -> Weight:
+        """What goes with this one: a file counts when the last of its names does."""
+        total, size = 0, 0
+        for info in _infos(root):
+            if _is_single(info) or self._is_last(info):
+                total, size = total + 1, size + info.st_blocks * BLOCK
+        return Weight(size, total)
+
+    def frees(self, root: Path) -> bool:
+        """Whether no file of it has a name elsewhere, but for what is on the scale."""
+        several = [info for info in _infos(root) if not _is_single(info)]
+        here = Counter((i.st_dev, i.st_ino) for i in several)
+        return all(here[i.st_dev, i.st_ino] + self._names[i.st_dev, i.st_ino] >= i.st_nlink for i in several)
+
+    def _is_last(self, info: os.stat_result) -> bool:
+        inode = (info.st_dev, info.st_ino)
+        self._names[inode] += 1
+        return self._names[inode] == info.st_nlink
 
 
-def links(roots: Iterable[Path]) -> Counter[Inode]:
-    """How often each file that has several names is named below these."""
-    several = (i for root in roots for i in _infos(root) if i.st_nlink > 1 and not _is_folder(i))
-    return Counter((i.st_dev, i.st_ino) for i in several)
-
-
-def is_linked(root: Path, going: Counter[Inode]) -> bool:
-    """Whether a file below `root` is linked from elsewhere, but for those links that are going anyway."""
-    own = links([root])
-    here = {(i.st_dev, i.st_ino): i.st_nlink for i in _infos(root) if not _is_folder(i)}
-    return any(number > max(1, own[inode]) + going[inode] for inode, number in here.items())
-
-
-def _one(info: os.stat_result) -> Weight:
-    return Weight(info.st_blocks * BLOCK, 1)
-
-
-def _is_folder(info: os.stat_result) -> bool:
-    return info.st_mode & 0o170000 == 0o040000
+def _is_single(info: os.stat_result) -> bool:
+    return info.st_nlink == 1 or S_ISDIR(info.st_mode)
 
 
 def _infos(root: Path) -> Iterator[os.stat_result]:
-    """Of the root itself, and of all that is below it; links are not followed."""
+    """Of the root itself and all below it; links are not followed, what is not ours to see is left out."""
     try:
         info = os.lstat(root)
     except OSError:
         return
     yield info
-    stack = [str(root)] if _is_folder(info) else []
+    stack = [str(root)] if S_ISDIR(info.st_mode) else []
     while stack:
         try:
             entries = list(os.scandir(stack.pop()))

@@ -68,7 +68,8 @@ class Orchard(Account):
         """Take everything back; the home is as it was before the environment."""
         ended = self.run("undo", "--yes")
         assert ended.returncode == 0, ended.stdout + ended.stderr
-        assert picture(self.home) == self.before
+        left = {p: what for p, what in picture(self.home).items() if self.before.get(p) != what}
+        assert picture(self.home) == self.before, (left, ended.stdout)
 
     def foreign_kernel(self, name: str = "mine") -> Path:
         """A kernel that `ipykernel install --name` would have made."""

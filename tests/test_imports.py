@@ -30,7 +30,7 @@ RANKS = (
     "plan journal script asking",
     "apply environments preflight selftest proof running submission mirror",
     "health way_in package_changes following far arrival inventory activating packs",
-    "launch endings holding orders serve relay tunnel delivery kernels pulse particulars",
+    "launch endings holding orders serve relay tunnel delivery kernels pulse particulars leftovers",
     "rehearsal connect batch kernel_changes kernel_checks",
     "ui",
     "cli",

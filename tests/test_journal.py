@@ -12,8 +12,8 @@ import pytest
 
 from setup_wizard.errors import BadJournal, Busy
 from setup_wizard.files import NoFile
-from setup_wizard.journal import Began, Journal, Made, Opened, Undone, fold
-from setup_wizard.steps import Condarc
+from setup_wizard.journal import Began, Journal, Made, Opened, Restored, Undone, fold
+from setup_wizard.steps import Condarc, Trash
 from setup_wizard.world import World
 
 STEP = Condarc(path=Path("/home/u/.condarc"), channels=("conda-forge",))
@@ -43,6 +43,21 @@ def test_order_is_that_of_the_beginnings() -> None:
     """The receipt lists the oldest first, so that undo can go backwards."""
     receipt = fold([Began(STEP, before("a")), Began(OTHER, before("b")), Made(STEP.key), Made(OTHER.key)])
     assert list(receipt) == [STEP.key, OTHER.key]
+
+
+def test_what_is_set_aside_leaves_its_name_and_keeps_its_place() -> None:
+    """The name is free for another; restored, it is there as it was; the first before wins here, too."""
+    trash = Trash("e", Path("/e"), Path("/t/e"), 0.0, ends=(STEP.key,))
+    away = [Began(trash, NoFile(Path("/t/e"))), Made(trash.key)]
+    events = [Began(STEP, before("a")), Made(STEP.key), Began(OTHER, before("b")), *away]
+    receipt = fold(events)
+    assert [e.aside for e in receipt.values()] == [trash.key, "", ""]
+    assert STEP.key not in receipt
+    assert list(fold([*events, Restored(trash.key)])) == [STEP.key, OTHER.key]
+    assert fold([*events, Restored(trash.key)])[STEP.key].before == before("a")
+    again = [*events, Undone(trash.key), Began(STEP, before("c")), Made(STEP.key)]
+    assert fold(again)[STEP.key].before == before("c")
+    assert [e.before for e in fold([*again, *away]).values() if e.aside] == [before("a")]
 
 
 def test_every_event_survives_the_disk(world: World) -> None:

@@ -101,6 +101,11 @@ def remove_building(prefix: Path) -> None:
         shutil.rmtree(building, ignore_errors=True)
 
 
+def unfinished(folder: Path) -> list[Path]:
+    """What interrupted runs of ours have left in a folder of environments."""
+    return [p for p in folder.glob(".*.building") if p.is_dir() and not p.is_symlink() and _is_ours(p)]
+
+
 def building_of(prefix: Path) -> Path:
     """Where the environment for a prefix is built."""
     return prefix.with_name(f".{prefix.name}.building")

@@ -43,6 +43,35 @@ def in_use(pkgs: Path) -> Iterator[Path]:
         yield pkgs
 
 
+@contextmanager
+def alone(pkgs: Path) -> Iterator[None]:
+    """Hold the cache with nobody else at work in it. Raises Busy."""
+    from setup_wizard.errors import Busy
+
+    with (pkgs / ".lock").open("a") as lock:
+        if not _locked(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB):
+            raise Busy(
+                f"Another run is at work with the packages in {pkgs}.",
+                fix="Wait until it has ended, then run again.",
+            )
+        yield
+
+
+def unpacked(pkgs: Path) -> list[Path]:
+    """The packages that are unpacked in a cache, and what a killed download or removal has left of one."""
+    folders = [Path(e.path) for e in _entries(pkgs) if e.is_dir(follow_symlinks=False)]
+    return sorted(f for f in folders if f.name.startswith(".") or (f / "info").is_dir())
+
+
+def remove(package: Path) -> None:
+    """Remove an unpacked package: under another name first, so that half of one is never taken for it."""
+    going = package if package.name.startswith(".") else package.with_name(f".{package.name}")
+    if going != package:
+        os.rename(package, going)
+    shutil.rmtree(going, ignore_errors=True)
+    package.with_name(f"{package.name}.lock").unlink(missing_ok=True)
+
+
 def remove_beside(prefix: Path) -> None:
     """Remove a cache beside the environments; they keep their files."""
     shutil.rmtree(prefix.parent / BESIDE, ignore_errors=True)

@@ -95,14 +95,23 @@ def _owner(world: World, pid: int) -> list[str]:
 
 def sweep(world: World) -> None:
     """Remove the nooks of sessions of ours on this node that were killed too hard to do so themselves."""
-    for base in _bases(world):
-        for path in Path(base).glob(f"{PREFIX}*"):
-            with contextlib.suppress(OSError, ValueError):  # somebody else's, or of another kind
-                host, boot, sight, pid, born = (path / OWNER).read_text().split("\n")
-                here = _owner(world, int(pid))
-                gone = boot != here[1] or (sight == here[2] and born != here[4])
-                if path.lstat().st_uid == world.uid and host == here[0] and gone:
-                    leave(world, Nook(path), patience=1.0)
+    for path in dead(world):
+        leave(world, Nook(path), patience=1.0)
+
+
+def dead(world: World) -> list[Path]:
+    """The nooks of ours on this node whose session is no more."""
+    paths = (path for base in _bases(world) for path in Path(base).glob(f"{PREFIX}*"))
+    return [path for path in paths if _is_dead(world, path)]
+
+
+def _is_dead(world: World, path: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):  # somebody else's, or of another kind
+        host, boot, sight, pid, born = (path / OWNER).read_text().split("\n")
+        here = _owner(world, int(pid))
+        gone = boot != here[1] or (sight == here[2] and born != here[4])
+        return path.lstat().st_uid == world.uid and host == here[0] and gone
+    return False
 
 
 def leave(world: World, nook: Nook, patience: float) -> None:

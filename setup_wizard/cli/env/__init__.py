@@ -25,6 +25,7 @@ COMMANDS = {
     "remove-package": ("change", "remove_package", "Remove packages from an environment."),
     "delete": ("delete", "delete", "Put an environment into the trash."),
     "restore": ("delete", "restore", "Bring back an environment that was deleted."),
+    "clean": ("clean", "clean", "Empty the trash, and remove packages that nothing uses."),
 }
 HELP = "Conda environments, each with its kernel."
 # Words behind the environment's name are the command's own.
@@ -70,6 +71,10 @@ def _module(name: str) -> ModuleType:
             from setup_wizard.cli.env import inside
 
             return inside
+        case "clean":
+            from setup_wizard.cli.env import clean
+
+            return clean
         case "delete":
             from setup_wizard.cli.env import delete
 
