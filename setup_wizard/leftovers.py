@@ -20,7 +20,7 @@ from setup_wizard.errors import MachineBlocks
 from setup_wizard.journal import Journal, Receipt, Undone
 from setup_wizard.jupyter import nook
 from setup_wizard.steps import CondaEnv, Trash
-from setup_wizard.steps.kernel import jupyter_data
+from setup_wizard.steps.kernelspec import jupyter_data
 from setup_wizard.steps.trash import EMPTYING, FOLDER
 from setup_wizard.weight import Scale, Weight
 from setup_wizard.world import World

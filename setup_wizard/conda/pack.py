@@ -219,7 +219,7 @@ def _spec(prefix: Path, name: str, ours: EnvSpec | None) -> EnvSpec:
     if ours and ours.dependencies:
         return EnvSpec(name, ours.channels, ours.dependencies, ours.pip, ours.variables)
     kept, _ = export.kept_variables(prefix)
-    asked, pip = tuple(export.asked(prefix)), tuple(export.by_pip(prefix))
+    asked, pip = tuple(export.asked(prefix)), tuple(export.by_pip(prefix)[0])
     return EnvSpec(name, tuple(export.channels(prefix)), asked, pip, kept)
 
 
