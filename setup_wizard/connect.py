@@ -8,7 +8,7 @@ Needs nothing on the laptop but Python and ssh.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,7 +20,7 @@ from setup_wizard.errors import MachineBlocks, NetworkTrouble, SetupError
 from setup_wizard.far import SOON, Far
 from setup_wizard.proof import Proof, Target
 from setup_wizard.tunnel import Tunnel
-from setup_wizard.world import Progress, Report, World, laptop, silent
+from setup_wizard.world import Progress, Report, World, interrupts, laptop, silent
 
 LOOK, LONGEST_LOOK = 0.5, 10.0  # seconds between two looks at how the session is, at first and at most
 QUEUE = 3 * 86400.0  # seconds to wait in a queue
@@ -89,12 +89,30 @@ def logged_in(world: World, host: str, config: str = "", report: Report = silent
             far.close()
 
 
-def launch(far: Far, words: Sequence[str], report: Report = silent) -> str:
-    """Launch there, with the words of a launch; give the session's name."""
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C while this session was launched there."""
+
+    def __init__(self, session: str) -> None:
+        super().__init__()
+        self.session = session
+
+
+def launch(
+    far: Far, words: Sequence[str], report: Report = silent, pressed: Callable[[], object] = bool
+) -> str:
+    """Launch there, with the words of a launch; give the session's name.
+
+    On a first Ctrl-C `pressed` is called, and Interrupted raised when it is known what was launched: it goes
+    on there whether we hear of it or not. A second one does not wait.
+    """
     report(Progress(LAUNCH.format(host=far.host)))
     chosen = any(word.split("=")[0] == "--access" for word in words)
     way = () if chosen else ("--access", "tunnel")
-    return far.told(("launch", "--detach", "--json", *way, *words), _Launched).session
+    with interrupts.patient(pressed) as interrupted:
+        name = far.told(("launch", "--detach", "--json", *way, *words), _Launched).session
+    if interrupted:
+        raise Interrupted(name)
+    return name
 
 
 def follow(far: Far, name: str, report: Report = silent) -> Seen:

@@ -13,7 +13,7 @@ from setup_wizard.access import Way
 from setup_wizard.container import Container
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.jupyter.start import PAGES
-from setup_wizard.schedulers import Resources, find
+from setup_wizard.schedulers import STEPS, Resources, find
 from setup_wizard.session import Job
 from setup_wizard.sites import Site
 from setup_wizard.world import World
@@ -84,13 +84,14 @@ def order(world: World, wish: Wish) -> Order:
     )
     if job.held:
         find(scheduler).hold(resources, world.home)  # BadInput for what it cannot be asked
-    return Order(job, way_of(site, readable=wish.readable), site)
+    return Order(job, way_of(site, job, readable=wish.readable), site)
 
 
-def way_of(site: Site, *, readable: bool = False) -> Way:
-    """What a site says of its ways in."""
-    nodes: Any = "address" if readable else "relay" if site.ssh_to_compute == "no" else "ssh"
-    return Way(domain=site.rps, ca=site.rps_ca, nodes=nodes, readable=readable)
+def way_of(site: Site, job: Job, *, readable: bool = False) -> Way:
+    """What a site says of its ways in to such a job."""
+    steps = job.scheduler in STEPS
+    nodes: Any = "address" if readable else "relay" if steps and site.ssh_to_compute == "no" else "ssh"
+    return Way(domain=site.rps, ca=site.rps_ca, nodes=nodes, steps=steps, readable=readable)
 
 
 def remember(world: World, job: Job) -> None:

@@ -81,6 +81,7 @@ def step_of(name: str) -> tuple[Path, list[str]]:
     """Where a session's socket is, and the command that makes a step of its job to carry a connection."""
     from setup_wizard import session
     from setup_wizard.errors import BadInput, MachineBlocks
+    from setup_wizard.schedulers import STEPS
     from setup_wizard.world import World, make_private
 
     world = World.here()
@@ -90,7 +91,7 @@ def step_of(name: str) -> tuple[Path, list[str]]:
         raise MachineBlocks(
             f"The session {mine.id} does not answer (yet).", fix="hpc-jupyter-setup sessions tells how it is"
         )
-    if mine.job.scheduler not in ("slurm", "local"):
+    if mine.job.scheduler not in STEPS:
         raise BadInput(
             f"A job of {mine.job.scheduler} cannot be entered from the login node.",
             fix="Go straight to the node: hpc-jupyter-setup explain access",

@@ -81,6 +81,14 @@ def test_through_the_job_where_nobody_may_log_in_to_nodes(ticket: Ticket) -> Non
     assert command in tunnel.route(ticket, SPOT).note  # told as the second choice, too
 
 
+def test_where_jobs_cannot_be_entered_no_relay_is_offered(world: World) -> None:
+    """A job of Torque has no steps: the second choice that is told is the cluster's network."""
+    ticket = tunnel.reserve(world, Way(login="login3.example.edu", steps=False))
+    note = tunnel.route(ticket, SPOT).note
+    assert "relay" not in note
+    assert "--i-understand-http-is-readable" in note
+
+
 def test_over_the_cluster_network_says_what_that_means(ticket: Ticket) -> None:
     """When Jupyter must listen on the node's address, the user hears who can read along."""
     route = tunnel.route(

@@ -17,6 +17,10 @@ READABLE = (
     "From the login node to {host} it goes as plain HTTP over the cluster's own network: who administers it, "
     "or listens there, can read along."
 )
+NO_STEP = (
+    "launch again with --i-understand-http-is-readable: then the last part goes over the cluster's own "
+    "network, and can be read there."
+)
 
 
 class Tunnel:
@@ -31,7 +35,7 @@ class Tunnel:
             login=way.login or full_name(world),
             user=world.env.get("USER") or world.env.get("LOGNAME") or "",
             nodes=way.nodes,
-            relay=shlex.join(world.own_python("setup_wizard.relay")),
+            relay=shlex.join(world.own_python("setup_wizard.relay")) if way.steps else "",
             sockets=str(world.cache / "relay"),
         )
 
@@ -55,7 +59,8 @@ class Tunnel:
         if ticket.nodes == "address":
             note = READABLE.format(host=spot.host)
             return Route(url, through_the_network(ticket, spot), note, anywhere=False)
-        note = f"If {spot.host} does not let you in, go through the job: {through_the_job(ticket, spot)}"
+        instead = f"go through the job: {through_the_job(ticket, spot)}" if ticket.relay else NO_STEP
+        note = f"If {spot.host} does not let you in, {instead}"
         return Route(url, to_the_node(ticket, spot), note, anywhere=False)
 
     def release(self, world: World, ticket: Ticket) -> None:

@@ -12,6 +12,8 @@ import typer
 from setup_wizard.cli.options import Json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from setup_wizard.connect import Connected
     from setup_wizard.far import Far
     from setup_wizard.tunnel import NoWay
@@ -47,7 +49,7 @@ def connect(
         _provide(far, install, json)
         ours = not session
         try:
-            session = session or work.launch(far, words or ())
+            session = session or _launch(far, words or (), json)
             try:
                 return _serve(far, session, browser, json)
             except NoWay as e:
@@ -56,13 +58,31 @@ def connect(
                 work.stop(far, session)
                 session = ""
                 _accept(far, e)
-            session = work.launch(far, (READABLE, *(words or ())))
+            session = _launch(far, (READABLE, *(words or ())), json)
             return _serve(far, session, browser, json)
+        except work.Interrupted as e:
+            _leave(far, e.session)
+            return 0
         except KeyboardInterrupt:
             if not session:
                 raise
             _leave(far, session)
             return 0
+
+
+def _launch(far: Far, words: Sequence[str], json: bool) -> str:
+    """Launch there; the session's name."""
+    from setup_wizard import connect as work
+    from setup_wizard.ui import access_pages, show
+
+    try:
+        with show.live(far.world, err=json) as live:
+            return work.launch(far, words, live.report, lambda: live.put(access_pages.under_way(far.host)))
+    except work.Interrupted:
+        raise
+    except KeyboardInterrupt:
+        show.put(access_pages.unheard(far.host), far.world, err=True)
+        raise
 
 
 def _provide(far: Far, install: bool, json: bool) -> None:

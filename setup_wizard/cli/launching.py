@@ -104,7 +104,7 @@ def again(world: World, readable: bool) -> Order:
     if not was:
         raise BadInput("Nothing was launched yet.", fix="hpc-jupyter-setup launch --help")
     site = sites.find(was.site, world)
-    return Order(was, way_of(site, readable=readable), site)
+    return Order(was, way_of(site, was, readable=readable), site)
 
 
 def note_absent(world: World) -> None:

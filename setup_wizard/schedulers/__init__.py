@@ -17,6 +17,7 @@ RUN_SCRIPT = (  # typed where a shell waits in an allocation; without the step, 
     """exec sh -c '[ -n "$SLURM_JOB_ID" ] && [ -z "$SLURMD_NODENAME" ] && """
     """exec srun --pty -n1 -c"${SLURM_NTASKS:-1}" bash "$0"; exec bash "$0"' """
 )
+STEPS = ("slurm", "local")  # whose jobs can be entered from the login node
 LEAD = 60  # seconds before its end at which a job is told of it
 
 

@@ -88,6 +88,17 @@ def logging_in(host: str) -> Page:
     return [line(f"Logging in to {host}; ssh asks for what it needs, once.")]
 
 
+def under_way(host: str) -> Page:
+    """Ctrl-C while it is launched there."""
+    return [line(f"{host} is launching it right now; what came of it will be known in a moment.")]
+
+
+def unheard(host: str) -> Page:
+    """Ctrl-C again, before it was known."""
+    see = f"ssh {host} hpc-jupyter-setup sessions"
+    return [line("Whether a session was launched is not known. See: ", (see, "command"))]
+
+
 def delivered(host: str) -> Page:
     """What an installation there has made, and how it is taken back."""
     where = "rm -r ~/.local/share/hpc-jupyter-setup ~/.local/bin/hpc-jupyter-setup"

@@ -124,3 +124,23 @@ def test_a_password_is_asked_for_once(lab: Lab) -> None:
     finally:
         passwd.write_text(before)
         cluster.ssh_with("login")
+
+
+def test_ctrl_c_while_it_is_launched_asks_when_it_is_known_what(lab: Lab) -> None:
+    """The far side is at work: what comes of it is waited for, and no job is left that nobody knows of."""
+    cluster = lab.cluster
+    sbatch = cluster.login.sh("command -v sbatch").strip()
+    slow = f'#!/bin/sh\ntouch ~/asked\nuntil [ -e ~/go ]; do sleep 0.05; done\nexec {sbatch} "$@"\n'
+    cluster.login.sh("mkdir ~/slow; cat > ~/slow/sbatch; chmod +x ~/slow/sbatch", input=slow)
+    cluster.login.sh("sed -i 's,exec env,& PATH=$HOME/slow:$PATH,' ~/.local/bin/hpc-jupyter-setup")
+    first, *rest = cluster.laptop.argv([*PROGRAM, "connect", "login", "--no-browser", *lab.words])
+    terminal = typed(first, rest, cluster.laptop.env({"PYTHONPATH": str(CHECKOUT), "TERM": "dumb"}))
+    until((cluster.home / "asked").exists)
+    terminal.sendintr()
+    terminal.expect("launching it right now")
+    cluster.login.sh("touch ~/go")
+    terminal.expect("Which one")
+    terminal.sendline("s")
+    terminal.expect("was stopped")
+    terminal.expect(pexpect.EOF)
+    assert not cluster.login.sh("squeue -h").strip()
