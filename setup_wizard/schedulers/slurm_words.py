@@ -159,7 +159,11 @@ REASONS = (
     (r"ReqNodeNotAvail.*", "the nodes that it could use are down or reserved", "See them: sinfo -R"),
     (r"Reservation", "its reservation has not begun", "See when it does: scontrol show reservation"),
     (r"ReservationDeleted", "its reservation is gone", CANCEL + "without --reservation."),
-    (r"Nodes?Down|NodeNotAvail.*", "its nodes are down", "See them: sinfo -R"),
+    (
+        r"Nodes?Down|NodeNotAvail.*|Nodes required for job are DOWN.*",
+        "the nodes that it could use are down or reserved",
+        "See them: sinfo -R",
+    ),
     (r"InvalidAccount", "its account is not valid", CANCEL + "with another --account."),
     (r"InvalidQOS|QOSNotAllowed", "its QOS is not valid here", CANCEL + "with another --qos."),
     (
