@@ -14,7 +14,7 @@ from setup_wizard.access import Way
 from setup_wizard.errors import MachineBlocks, NotProven
 from setup_wizard.following import LOOK, PROVE, START, WAIT, Following, follow
 from setup_wizard.proof import Proof, Target
-from setup_wizard.running import Row, forget_old, sessions, stop, stop_all, url_of
+from setup_wizard.running import Row, forget_old, prefix_of, sessions, stop, stop_all, url_of
 from setup_wizard.session import Address, End, Job, Proven, Session
 from setup_wizard.world import Progress as _Progress
 from setup_wizard.world import Report, World, silent
@@ -85,4 +85,4 @@ def target_of(mine: Session, address: Address) -> Target:
     """What is to be proven of a session that answers."""
     token, sign = session.secret(mine, "token"), session.sign(mine)
     ticket = session.read(mine.folder, access.Ticket) or access.Ticket()
-    return Target(url_of(mine, address), token, sign, mine.job.prefix, ca=ticket.ca)
+    return Target(url_of(mine, address), token, sign, prefix_of(mine), ca=ticket.ca)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from setup_wizard import discovery, files, sites
+from setup_wizard import discovery, files, packs, sites
 from setup_wizard.access import Way
 from setup_wizard.container import Container
 from setup_wizard.errors import BadInput, MachineBlocks
@@ -28,7 +28,8 @@ class Wish(msgspec.Struct, frozen=True):
 
     `here` is the user's word that Jupyter may run on this very machine, `interactive` that it is to end
     with this terminal, in the allocation that we are in or in one of its own, `readable` that others may read
-    along (plain HTTP).
+    along (plain HTTP), `packed` that the environment is to be unpacked on the node, from the file `pack` if
+    one is named.
     """
 
     prefix: Path
@@ -43,6 +44,8 @@ class Wish(msgspec.Struct, frozen=True):
     modulepaths: tuple[str, ...] = ()
     container: Container | None = None
     scratch: str = ""
+    packed: bool | None = None
+    pack: Path | None = None
     here: bool = False
     interactive: bool = False
     readable: bool = False
@@ -80,6 +83,8 @@ def order(world: World, wish: Wish) -> Order:
         modulepaths=wish.modulepaths,
         container=wish.container,
         scratch=wish.scratch,
+        packed=_pack(world, wish, site, scheduler),
+        local=tuple(filter(None, [wish.scratch, *site.scratch])),
         interactive=wish.interactive,
     )
     if job.held:
@@ -137,6 +142,17 @@ def _scheduler(world: World, wish: Wish, site: Site) -> str:
     if wish.interactive and wish.resources.nodes > 1:
         raise BadInput("An interactive session has one node.", fix="Leave out --nodes, or --interactive.")
     return scheduler
+
+
+def _pack(world: World, wish: Wish, site: Site, scheduler: str) -> Path | None:
+    """The file to unpack: the one that was named, or ours of the environment, where that is wanted."""
+    if wish.pack:
+        return wish.pack
+    by_itself = site.packed and scheduler != "local" and not wish.container
+    wanted = by_itself if wish.packed is None else wish.packed
+    if wanted and wish.container:
+        raise BadInput("An image is one file already.", fix="Leave out --packed.")
+    return packs.kept_at(world, wish.prefix) if wanted else None
 
 
 def _allocated(world: World) -> bool:

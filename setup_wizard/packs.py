@@ -72,15 +72,22 @@ def kept(journal: Journal, name: str, report: Report) -> Path:
     """The packed file of an environment in our cache, for sessions; made anew when it has changed."""
     world = journal.world
     prefix = environments.pick(name, journal.receipt, world)
-    folder = world.cache / "packed"
-    file = folder / f"{prefix.name}-{hashlib.sha256(str(prefix).encode()).hexdigest()[:8]}.tar.zst"
-    with _alone(folder):
-        with contextlib.suppress(SetupError, OSError):
+    file = kept_at(world, prefix)
+    with _alone(file.parent):
+        try:
             if packed.look(file).stamp == pack.stamp(prefix):
                 return file
+        except SetupError:  # none yet, or a damaged one
+            file.unlink(missing_ok=True)
         wanted = prepare(journal, str(prefix), file, "")
         pack.write(file, wanted.form, wanted.survey, report)
     return file
+
+
+def kept_at(world: World, prefix: Path) -> Path:
+    """Where that file is, or would be."""
+    digest = hashlib.sha256(str(prefix).encode()).hexdigest()[:8]
+    return world.cache / "packed" / f"{prefix.name}-{digest}.tar.zst"
 
 
 def plan(world: World, receipt: Receipt, file: Path, name: str | None, prefix: Path | None) -> Plan:

@@ -127,6 +127,12 @@ def _row(world: World, s: Session | Damaged, state: JobState | None) -> Row:
     return change(ready, node=address.host, url=url_of(s, address), **more)
 
 
+def prefix_of(mine: Session) -> Path:
+    """The environment that its Jupyter runs from."""
+    place = session.read(mine.folder, Place)
+    return (place and place.prefix) or mine.job.prefix
+
+
 def give_back(world: World) -> None:
     """Try again what earlier sessions could not give back; from a node, what only that node can."""
     for s in session.every(world):

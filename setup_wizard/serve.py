@@ -25,11 +25,10 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard import container, files, running, schedulers, session
+from setup_wizard import asking, container, files, running, session
 from setup_wizard.errors import SetupError
-from setup_wizard.jupyter import countdown, idle, nook, start, words
+from setup_wizard.jupyter import countdown, idle, nook, start, unpacked, words
 from setup_wizard.jupyter.nook import Nook
-from setup_wizard.schedulers import Running
 from setup_wizard.schedulers.local import job_id
 from setup_wizard.session import Address, End, Place, Session
 from setup_wizard.way_in import WayIn
@@ -63,7 +62,7 @@ class Serve:
     def __init__(self, world: World, mine: Session) -> None:
         self.world, self.session, self.job = world, mine, mine.job
         self.way = WayIn(world, mine, self._say)
-        self.until, self.kept = 0.0, ""
+        self.until, self.kept, self.prefix = 0.0, "", mine.job.prefix
         self.place: Place | None = None
         self.jupyter: subprocess.Popen[bytes] | None = None
 
@@ -94,6 +93,7 @@ class Serve:
         mine = nook.make(self.world)
         self.place = Place(session.this_process(self.world), mine.path, start.touched(self.world))
         session.write(self.session.folder, self.place)
+        self._unpack(mine)
         here = self.way.address()
         self.held, port = _hold(here)
         self.jupyter = self._start(mine, here, port)
@@ -108,8 +108,16 @@ class Serve:
 
     # --- start ------------------------------------------------------------------------------------------
 
+    def _unpack(self, mine: Nook) -> None:
+        """Take a packed environment to the node's own disk; a signal ends that, too."""
+        if self.job.packed and self.place:
+            source = unpacked.Source(self.job.packed, self.job.prefix, self.job.local)
+            self.prefix, note = unpacked.make(self.world, mine, source, lambda _: self._wait(0))
+            self.place = msgspec.structs.replace(self.place, prefix=self.prefix, note=note)
+            session.write(self.session.folder, self.place)
+
     def _start(self, mine: Nook, here: str, port: int) -> subprocess.Popen[bytes]:
-        prefix, folder = self.job.prefix, self.session.folder
+        prefix, folder = self.prefix, self.session.folder
         root = self.world.uid == 0
         wanted = start.Wanted(here, port, self.way.origins, prefix, self.job.folder, folder, root)
         session.write_secret(mine.settings, start.settings(wanted, mine))
@@ -133,9 +141,9 @@ class Serve:
     def _command(self, mine: Nook) -> tuple[list[str], dict[str, str]]:
         """What starts Jupyter, and its environment: on this node, or in an image that sees our folders."""
         job, world = self.job, self.world
-        argv = start.command(job.prefix, job.interface, mine)
+        argv = start.command(self.prefix, job.interface, mine)
         if not job.container:
-            return argv, start.environment(world, job.prefix, mine)
+            return argv, start.environment(world, self.prefix, mine)
         seen = [self.session.folder, job.folder, *([Path(world.env["TMPDIR"])] if job.scratch else [])]
         return container.inside(world, job.container, mine, seen, argv)
 
@@ -167,7 +175,7 @@ class Serve:
     def _watch(self, mine: Nook) -> End:
         """Wait until it was idle for too long; whatever else ends the session comes out of `_wait`."""
         limit, token = self.job.idle_minutes * 60, session.secret(self.session, "token")
-        self.until, looked = self._end_of_time(), self.world.now()
+        self.until, looked = asking.end_of_time(self.world, self.session), self.world.now()
         countdown.tell(mine, self.until and self.until - self.job.resources.signal)
         while True:
             (self.session.folder / session.HEARTBEAT).touch()
@@ -188,14 +196,6 @@ class Serve:
         except SetupError as e:  # no reason to end what computes
             self._say(e.problem)
 
-    def _end_of_time(self) -> float:
-        """When the scheduler will end the job; 0 when it has no limit or does not say."""
-        scheduler = schedulers.find(self.job.scheduler)
-        env = scheduler.environment(self.world.env, self.job.resources)
-        argv = scheduler.status([self.session.job_id])
-        state = scheduler.state(self.world.run(argv, env=env, timeout=20), self.session.job_id)
-        return state.until if isinstance(state, Running) else 0
-
     def _wait(self, seconds: float) -> None:
         """Wait, and raise the end when a signal asks for it or Jupyter has died."""
         got = signal.sigtimedwait(SIGNALS, seconds)
@@ -212,7 +212,7 @@ class Serve:
             return End(self.world.now(), "left")  # ended from the browser: File, Shut Down
         log = files.read_text(self.session.folder / "jupyter.log")
         image = self.job.container.image if self.job.container else ""
-        why = words.death(log, code, self.job.prefix, self.job.interface, image)
+        why = words.death(log, code, self.prefix, self.job.interface, image)
         return End(self.world.now(), "died", *why)
 
     # --- the end ----------------------------------------------------------------------------------------

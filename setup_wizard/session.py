@@ -52,7 +52,8 @@ class Job(msgspec.Struct, frozen=True):
     """What to start: Jupyter of the environment at `prefix`, in `folder`, and through what.
 
     `modules` are environment modules to load before, found also below `modulepaths`. With a container, the
-    prefix is one inside. `scratch` is a folder for what is temporary; variables in it are the job's.
+    prefix is one inside. `scratch` is for what is temporary, with variables of the job. What is `packed` in a
+    file is unpacked on the node's own disk, below one of `local` where it can be.
     """
 
     prefix: Path
@@ -68,6 +69,8 @@ class Job(msgspec.Struct, frozen=True):
     container: Container | None = None
     scratch: str = ""
     interactive: bool = False
+    packed: Path | None = None
+    local: tuple[str, ...] = ()
 
     @property
     def held(self) -> bool:
@@ -81,14 +84,16 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where it runs: the serve process, and its folder on a disk of that node (runtime files, sockets).
+    """Where it runs: the serve process, its folder on a disk of that node, the environment's copy there.
 
-    `absent` are folders of the home that were not there before, and go again when they are empty.
+    `absent` are folders of the home that go again when they are empty. `note` says why there is no copy.
     """
 
     serve: Process
     folder: Path
     absent: tuple[Path, ...] = ()
+    prefix: Path | None = None
+    note: str = ""
 
 
 class Address(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from setup_wizard import access, container, modules, schedulers, script, session
+from setup_wizard.conda import packed
 from setup_wizard.errors import BadInput, SetupError
 from setup_wizard.jupyter import records
 from setup_wizard.schedulers import LOG, SCRIPT, Scheduler
@@ -49,6 +50,9 @@ def check(world: World, job: Job) -> Job:
 
 
 def _environment(job: Job) -> None:
+    if job.packed and not job.prefix.is_dir():
+        packed.look(job.packed)  # the job sees what is in it
+        return
     python = job.prefix / "bin/python"
     if not os.access(python, os.X_OK):
         raise BadInput(

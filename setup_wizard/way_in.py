@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from setup_wizard import access, proof, session
+from setup_wizard import access, proof, running, session
 from setup_wizard.access import Spot, State
 from setup_wizard.errors import NetworkTrouble
 from setup_wizard.jupyter import start, words
-from setup_wizard.session import Address, Proven, Session
+from setup_wizard.session import Address, Place, Proven, Session
 from setup_wizard.world import World
 
 
@@ -64,7 +64,7 @@ class WayIn:
             return
         token, job = session.secret(self.session, "token"), self.session.job
         url = f"{self.base}{start.PAGES[job.interface]}?token={token}"
-        target = proof.Target(url, token, session.sign(self.session), job.prefix)
+        target = proof.Target(url, token, session.sign(self.session), running.prefix_of(self.session))
         seen = proof.prove(self.world, target)
         session.write(self.session.folder, Proven(seen.kernel_prefix, seen.answer, seen.via))
 
@@ -73,7 +73,9 @@ class WayIn:
         route = self.access.route(self.ticket, self.spot)
         version = start.version(self.world, self.base)
         known = Address(route.url, self.spot.host, self.spot.port, self.world.now(), version)
-        more = {"warning": words.warning(version), "command": route.command, "note": route.note}
+        place = session.read(self.session.folder, Place)
+        warning = " ".join(filter(None, [words.warning(version), place.note if place else ""]))
+        more = {"warning": warning, "command": route.command, "note": route.note}
         session.write(self.session.folder, msgspec.structs.replace(known, **more))
 
     @property

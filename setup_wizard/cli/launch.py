@@ -39,6 +39,13 @@ def launch(
     scratch_dir: Annotated[
         str, typer.Option(metavar="DIR", help="For what is temporary, as '/scratch/$USER'.")
     ] = "",
+    packed: Annotated[
+        bool | None,
+        typer.Option("--packed/--no-packed", help="Unpack the environment on the node's own disk; or not."),
+    ] = None,
+    from_pack: Annotated[
+        Path | None, typer.Option("--from-pack", metavar="FILE", help="The same, from what `env pack` wrote.")
+    ] = None,
     idle: Annotated[float, typer.Option(help="Minutes without work until it stops; 0: never.")] = 60,
     account: Annotated[str, typer.Option("--account", "-A", help="Who pays for the job.")] = "",
     partition: Annotated[str, typer.Option("--partition", "-p", help="Partition or queue.")] = "",
@@ -127,14 +134,14 @@ def launch(
         modulepaths=tuple(filter(None, append_modulepath.split(":"))),
         container=container.wanted(sif, bind or (), nv=nv, rocm=rocm),
         scratch=scratch_dir,
+        packed=packed,
+        pack=from_pack.expanduser().absolute() if from_pack else None,
         here=here,
         interactive=interactive,
         readable=readable,
     )
     source = launching.Source(environment, conda_yml, again=again)
-    manner = launching.Manner(
-        json, detach, patience * 60, quiet, dry_run=dry_run, test_only=test_only, yes=yes
-    )
+    manner = launching.Manner(json, detach, patience * 60, quiet, dry_run, test_only, yes)
     return launching.run(world, wish, source, manner)
 
 

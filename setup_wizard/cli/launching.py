@@ -64,16 +64,26 @@ def run(world: World, wish: Wish, source: Source, manner: Manner) -> int:
     if manner.test_only:
         return ask_when(world, wanted, manner.json)
     note_absent(world)
+    pack(world, wanted, manner)
     return go(world, wanted, manner)
 
 
 def ordered(world: World, wish: Wish, source: Source, manner: Manner) -> Order | None:
     """The order for a wish; None where the environment that it needs was only shown."""
-    named = {"--environment": source.environment, "--conda-yml": source.conda_yml, "--sif": wish.container}
+    named = {
+        "--environment": source.environment,
+        "--conda-yml": source.conda_yml,
+        "--sif": wish.container,
+        "--from-pack": wish.pack,
+    }
     given = [flag for flag, value in named.items() if value]
     if len(given) > 1:
         raise BadInput(f"Whose Jupyter: {' or '.join(given)}?", fix="Give only one of them.")
-    if not wish.container:
+    if wish.pack:
+        from setup_wizard.conda import packed
+
+        wish = msgspec.structs.replace(wish, prefix=packed.look(wish.pack).prefix)
+    elif not wish.container:
         prefix = _prefix(world, source, manner)
         if not prefix:
             return None
@@ -105,6 +115,18 @@ def again(world: World, readable: bool) -> Order:
         raise BadInput("Nothing was launched yet.", fix="hpc-jupyter-setup launch --help")
     site = sites.find(was.site, world)
     return Order(was, way_of(site, was, readable=readable), site)
+
+
+def pack(world: World, wanted: Order, manner: Manner) -> None:
+    """Pack the environment for its session, where that is wanted and it has changed since."""
+    from setup_wizard import packs
+    from setup_wizard.journal import Journal
+
+    job = wanted.job
+    if job.packed != packs.kept_at(world, job.prefix):
+        return
+    with show.live(world, err=True, quiet=manner.quiet) as live:
+        packs.kept(Journal(world), str(job.prefix), live.report)
 
 
 def note_absent(world: World) -> None:

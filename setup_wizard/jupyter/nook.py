@@ -53,6 +53,11 @@ class Nook:
         return self.path / "settings.py"
 
     @property
+    def copy(self) -> Path:
+        """The environment's copy on a disk of this node, or a link to the folder that has it."""
+        return self.path / "env"
+
+    @property
     def mark(self) -> str:
         """What all processes of the session have in their environment, and no other."""
         return f"JUPYTER_RUNTIME_DIR={self.run}"
@@ -124,7 +129,18 @@ def leave(world: World, nook: Nook, patience: float) -> None:
             world.sleep(PAUSE)
         deadline = world.now() + patience
     if nook.path.name.startswith(PREFIX):
+        remove_copy(nook)
         shutil.rmtree(nook.path, ignore_errors=True)
+
+
+def remove_copy(nook: Nook) -> None:
+    """Remove the environment's copy, on whatever disk of the node it is."""
+    if nook.copy.is_symlink():
+        there = Path(os.readlink(nook.copy))
+        if there.name.startswith(PREFIX):
+            shutil.rmtree(there, ignore_errors=True)
+        nook.copy.unlink(missing_ok=True)
+    shutil.rmtree(nook.copy, ignore_errors=True)
 
 
 def scratch(world: World, wanted: str) -> Path:

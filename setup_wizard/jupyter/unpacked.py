@@ -1,0 +1,126 @@
+"""A packed environment on the node's own disk, for as long as its session lasts.
+
+Thousands of small files are read from there, in place of a file system that all nodes share. Where it cannot
+be, the environment is used as it is, and a sentence says why.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from setup_wizard.errors import MachineBlocks, SetupError
+from setup_wizard.files import cannot_write
+from setup_wizard.jupyter.nook import FAR, PREFIX, Nook, filled, remove_copy
+from setup_wizard.world import Report, World
+
+if TYPE_CHECKING:
+    from setup_wizard.conda.packed import Packed
+
+ROOM = 1.1  # times what it holds: blocks are larger than the ends of files
+MEMORY = ("tmpfs", "ramfs")  # what lies there is taken from the job's memory: the last choice
+VARIABLES = ("SLURM_TMPDIR", "TMPDIR")
+
+
+class Source(msgspec.Struct, frozen=True):
+    """What is packed in `file`, and where it may go; `prefix` is the environment as it is."""
+
+    file: Path
+    prefix: Path
+    folders: tuple[str, ...] = ()
+
+
+class Copy(NamedTuple):
+    """The prefix to start from, and what to tell the user when it is not on the node's own disk."""
+
+    prefix: Path
+    note: str = ""
+
+
+def make(world: World, nook: Nook, source: Source, report: Report) -> Copy:
+    """The copy, which goes with the nook; or the environment as it is.
+
+    Raises MachineBlocks when neither can be had. Whatever `report` raises ends it.
+    """
+    from setup_wizard.conda import packed, unpack  # most sessions need none of it
+
+    try:
+        note = packed.look(source.file)
+        folder = _folder(world, nook, source, note)
+        prefix = Path(os.path.realpath(folder))
+        try:
+            unpack.into(world, source.file, prefix, prefix, report)
+        except OSError as e:
+            raise cannot_write(prefix, e) from e
+        _offer_kernels(world, note.prefix, prefix)
+        return Copy(prefix)
+    except SetupError as e:
+        remove_copy(nook)
+        if not os.access(source.prefix / "bin/python3", os.X_OK):
+            raise
+        told = f"It runs from {source.prefix}, and not from a disk of the node: {e.problem}"
+        return Copy(source.prefix, told)
+
+
+def _folder(world: World, nook: Nook, source: Source, note: Packed) -> Path:
+    """A new folder for it, on the first disk that has the room: in the nook, or linked from there."""
+    tried = []
+    for base in sorted(_bases(world, nook, source), key=lambda b: world.disk(b).kind in MEMORY):
+        if lacking := _lacks(world, base, note):
+            tried.append(f"{base} {lacking}")
+            continue
+        if base.stat().st_dev == nook.path.stat().st_dev:
+            nook.copy.mkdir(0o700)
+        else:
+            there = base / f"{PREFIX}{secrets.token_hex(4)}"
+            nook.copy.symlink_to(there)  # first: so that whoever clears away the nook finds it
+            there.mkdir(0o700)
+        return nook.copy
+    raise MachineBlocks(
+        f"It takes {note.bytes / 1e6:.0f} MB and {note.files:,} files, and {'; '.join(tried)}.",
+        fix="Name a folder on a disk of the node: --scratch-dir '/scratch/$USER/job_$SLURM_JOB_ID'",
+    )
+
+
+def _bases(world: World, nook: Nook, source: Source) -> Iterator[Path]:
+    """The folders to be tried, each once: what the site names, the job's own, where the nook is."""
+    named = []
+    for text in source.folders:
+        try:
+            named.append(filled(world, text))
+        except MachineBlocks:  # a variable that this job does not have
+            continue
+    known = [world.env.get(name, "") for name in VARIABLES]
+    for base in dict.fromkeys([*named, *filter(None, known), str(nook.path.parent)]):
+        if os.access(base, os.W_OK | os.X_OK):
+            yield Path(base)
+
+
+def _lacks(world: World, base: Path, note: Packed) -> str:
+    disk = world.disk(base)
+    if disk.kind.startswith(FAR):
+        return f"is on a network ({disk.kind})"
+    if disk.noexec or disk.read_only:
+        return "may hold no programs"
+    if disk.free_bytes < note.bytes * ROOM:
+        return f"has {disk.free_bytes / 1e6:.0f} MB"
+    if disk.free_files is not None and disk.free_files < note.files * ROOM:
+        return f"has room for {disk.free_files:,} files"
+    return ""
+
+
+def _offer_kernels(world: World, old: Path, prefix: Path) -> None:
+    """The user's own kernels of this environment, started from the copy: Jupyter finds these first."""
+    data = world.env.get("JUPYTER_DATA_DIR") or world.home / ".local/share/jupyter"
+    for spec in sorted(Path(data, "kernels").glob("*/kernel.json")):
+        text, target = spec.read_text("utf-8", "replace"), prefix / "share/jupyter/kernels" / spec.parent.name
+        if f"{old}/" in text and not target.exists():
+            shutil.copytree(spec.parent, target)
+            new = text.replace(f"{old}/", f"{prefix}/").replace(f'"{old}"', f'"{prefix}"')
+            (target / "kernel.json").write_text(new, "utf-8")
