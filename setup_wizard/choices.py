@@ -115,14 +115,15 @@ def look_up(answers: Answers, choices: Choices, world: World) -> Wanted:
 class Wish(NamedTuple):
     """What a command line may say of a new environment beside its words.
 
-    A name, else that of its `prefix`; of packages, the `channels`; and whether a lock is wanted `frozen`: as
-    it is, also where the YAML that it came of asks for something else now.
+    A name, else that of its `prefix`; of packages, the `channels`; whether a lock is wanted `frozen`: as it
+    is, also where the YAML that it came of asks for something else now; the `engine`, "" for our own.
     """
 
     name: str | None = None
     prefix: Path | None = None
     channels: Sequence[str] = ()
     frozen: bool = False
+    engine: str = ""
 
 
 def environment(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from setup_wizard.conda import program
 from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.errors import BadInput
 from setup_wizard.hints import did_you_mean
@@ -70,6 +71,14 @@ def pick(name: str | None, receipt: Receipt, world: World) -> Path:
         fix=f"Create one: hpc-jupyter-setup env create {name or 'jupyterlab'}"
         + (f"; there are: {', '.join(known)}" if known else ""),
     )
+
+
+def engine(name: str, receipt: Receipt, world: World) -> Path | None:
+    """The program that `--engine NAME` stands for; None: we do it. Raises BadInput, MachineBlocks."""
+    if not name:
+        return None
+    ours = distribution(receipt)
+    return program.find(world, name, ours.prefix if ours else None)
 
 
 def distribution(receipt: Receipt) -> Distribution | None:

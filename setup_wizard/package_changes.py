@@ -70,8 +70,8 @@ def prepare(journal: Journal, step: CondaEnv, asked: Change, answers: Answers, r
     path, old, own = file_of(step)
     new = edited(old, path, asked.install, asked.remove)
     spec = _spec(path, new, step.spec, answers)
-    wish = msgspec.structs.replace(spec, source=None)  # no line of the file is to blame for what is not in it
-    solution = environment.solve(world, step.prefix, wish, report, asked.newest)
+    wish = msgspec.structs.replace(spec, source=None, places=())  # what is new stands in no file yet
+    solution = environment.solve(world, step.prefix, wish, report, newest=asked.newest, engine=step.engine)
     difference = change.difference(step.prefix, solution.packages)
     after = msgspec.structs.replace(
         step,

@@ -40,9 +40,14 @@ def make_plan(wanted: Wanted, home: Path, shell: str) -> Plan:
     )
 
 
-def environment_plan(name: str, spec: EnvSpec, prefix: Path, byte_code: bool | None = None) -> Plan:
-    """The plan of `env create`: an environment and its kernel. Byte code is made unless somebody said no."""
-    made = CondaEnv(name=name, prefix=prefix, spec=spec, byte_code=byte_code is not False)
+def environment_plan(
+    name: str, spec: EnvSpec, prefix: Path, byte_code: bool | None = None, engine: Path | None = None
+) -> Plan:
+    """The plan of `env create`: an environment, made by our engine or by another one, and its kernel.
+
+    Byte code is made unless somebody said no.
+    """
+    made = CondaEnv(name=name, prefix=prefix, spec=spec, byte_code=byte_code is not False, engine=engine)
     return Plan((made, Kernel(name=name, prefix=prefix)))
 
 

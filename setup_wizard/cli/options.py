@@ -14,6 +14,7 @@ Offline = Annotated[bool, typer.Option("--offline", help="Ask no server; take wh
 ByteCode = Annotated[
     bool | None, typer.Option(help="Compile packages in the background, for a quick start; the default.")
 ]
+Engine = Annotated[str, typer.Option(metavar="conda|mamba", help="Let your own conda or mamba do the work.")]
 AsJob = Annotated[bool, typer.Option("--as-job", help="Let a batch job do the work; follow it here.")]
 Partition = Annotated[str, typer.Option(help="Partition or queue of that job; else as launched last.")]
 Account = Annotated[str, typer.Option(help="Who pays for that job; else as launched last.")]

@@ -85,6 +85,19 @@ class FileList(msgspec.Struct, frozen=True):
 
     name: str
     paths_data: Paths = Paths()
+    noarch: str | None = None
+
+
+class _Python(msgspec.Struct, frozen=True):
+    """The installed Python: where its packages lie, as far as it says so."""
+
+    version: str
+    python_site_packages_path: str | None = None
+
+    @property
+    def site_packages(self) -> str:
+        major, minor, *_ = self.version.split(".")
+        return self.python_site_packages_path or f"lib/python{major}.{minor}/site-packages"
 
 
 def is_environment(prefix: Path) -> bool:
@@ -108,15 +121,34 @@ def name_of(stem: str) -> str:
 
 def records(prefix: Path) -> list[Record]:
     """The installed packages."""
-    return _decoded(prefix, Record)
+    return decoded(prefix, Record)
 
 
 def file_lists(prefix: Path) -> list[FileList]:
-    """The files of the installed packages."""
-    return _decoded(prefix, FileList)
+    """The files of the installed packages, where they lie in the environment.
+
+    Of a package for any Python, conda's records have them as they are in the archive.
+    """
+    lists = decoded(prefix, FileList)
+    python = next((stem for stem in stems(prefix) if name_of(stem) == "python"), "")
+    if not python or all(one.noarch != "python" for one in lists):
+        return lists
+    record = (prefix / "conda-meta" / f"{python}.json").read_bytes()
+    inside = msgspec.json.decode(record, type=_Python).site_packages
+    return [_in_place(one, inside) if one.noarch == "python" else one for one in lists]
 
 
-def _decoded(prefix: Path, kind: type[T]) -> list[T]:
+def _in_place(one: FileList, site_packages: str) -> FileList:
+    moved = {"site-packages": site_packages, "python-scripts": "bin"}
+    paths = (
+        msgspec.structs.replace(e, path="/".join([moved.get(top, top), rest])) if rest else e
+        for e, (top, _, rest) in ((e, e.path.partition("/")) for e in one.paths_data.paths)
+    )
+    return msgspec.structs.replace(one, paths_data=Paths(tuple(paths)))
+
+
+def decoded(prefix: Path, kind: type[T]) -> list[T]:
+    """The records of the installed packages, as far as `kind` wants to know."""
     decode = msgspec.json.Decoder(kind).decode
     return [decode((prefix / "conda-meta" / f"{stem}.json").read_bytes()) for stem in stems(prefix)]
 

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from setup_wizard import trees
-from setup_wizard.conda import contents, packages, registry, sources
+from setup_wizard.conda import by_program, contents, packages, registry, sources
 from setup_wizard.conda.build import Work, change, finish, make, remove_building
 from setup_wizard.conda.child import ask
 from setup_wizard.conda.spec import EnvSpec, digest
@@ -89,13 +89,22 @@ def standing(world: World, prefix: Path, spec: EnvSpec, update: str = "") -> Sta
 
 
 def solve(
-    world: World, prefix: Path, spec: EnvSpec, report: Report = silent, newest: tuple[str, ...] = ()
+    world: World,
+    prefix: Path,
+    spec: EnvSpec,
+    report: Report = silent,
+    *,
+    newest: tuple[str, ...] = (),
+    engine: Path | None = None,
 ) -> Solution:
     """What the environment would hold; asks the channels, and changes nothing on the account.
 
-    What is installed there stays as it is where it can, but for the packages of `newest` («*»: all).
+    What is installed there stays as it is where it can, but for the packages of `newest` («*»: all). An
+    `engine` is the user's own conda or mamba, which is to do it.
     Raises PackagesQuarrel, BadInput or NetworkTrouble.
     """
+    if engine:
+        return Solution(by_program.solve(world, engine, prefix, spec, newest, report))
     with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
         pkgs = packages.folder(world, prefix)
         request = Request(
@@ -124,14 +133,16 @@ def create(
     wanted: tuple[Package, ...] = (),
     update: str = "",
     byte_code: bool = False,
+    engine: Path | None = None,
 ) -> int:
     """Make the environment as the spec asks, or change ours into it; nothing to do when it is so already.
 
     Gives the moment (ns) since when a change in it is somebody else's. `repair` looks through its files as
     well, and installs damaged packages anew. `wanted` is what `solve` has said: just that is installed, or
-    linked from an environment of ours that holds just that. `update` names the update that brings it.
-    With `byte_code` it gets links to what has been compiled already. Safe to run again after a crash. Raises
-    PackagesQuarrel, NetworkTrouble, MachineBlocks, CommandFailed (pip), Busy.
+    linked from an environment of ours that holds just that. `update` names the update that brings it; an
+    `engine`, the user's own conda or mamba, does it in our engine's place. With `byte_code` it gets links to
+    what has been compiled already. Safe to run again after a crash. Raises PackagesQuarrel, NetworkTrouble,
+    MachineBlocks, CommandFailed (pip), Busy.
     """
     prefix = Path(os.path.abspath(prefix))  # a relative one would end in every file of the environment
     with _alone(world, prefix):
@@ -141,7 +152,10 @@ def create(
         if where != "complete" or repair:
             with packages.in_use(packages.folder(world, prefix)) as pkgs:
                 work = Work(world, prefix, spec, report, pkgs, byte_code)
-                make(work, wanted) if where == "absent" else change(work, wanted)
+                if engine:
+                    by_program.install(work, engine, wanted)
+                else:
+                    make(work, wanted) if where == "absent" else change(work, wanted)
                 finish(work, update)
         registry.register(world, prefix)
         return (prefix / contents.WHOLE).stat().st_mtime_ns

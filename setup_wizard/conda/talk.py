@@ -27,6 +27,8 @@ Kind = Literal[
     "lock",  # the lock cannot be read
     "hash",  # a package is not the one that the channel promised
     "disk",  # no space, no right, read-only
+    "terms",  # the user has not agreed to the terms of a channel
+    "program",  # anything else that a conda or mamba of the user's said; `package` is its name
     "bug",  # anything else
 ]
 

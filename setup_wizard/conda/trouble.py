@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from setup_wizard.conda.channels import shown
+from setup_wizard.conda.channels import TERMS, is_anacondas, shown
 from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.conda.talk import Failed
 from setup_wizard.errors import (
@@ -62,6 +62,11 @@ def _missing(failed: Failed, spec: EnvSpec) -> SetupError:
 
 def _version(failed: Failed, spec: EnvSpec) -> SetupError:
     name, many = _name(failed.package), len(failed.near)
+    if not many:
+        return PackagesQuarrel(
+            f"{spec.at(failed.package)}«{failed.package}» is not in {_channels(spec)}.",
+            fix=f"Ask for another version, or for none{_file(spec)}: {name}",
+        )
     there = ", ".join(failed.near[:_MANY]) + (f" and {many - _MANY} older" if many > _MANY else "")
     problem = f"{spec.at(failed.package)}«{failed.package}» does not exist. There is {name} {there}."
     if failed.url:
@@ -199,6 +204,24 @@ def _disk(failed: Failed, spec: EnvSpec) -> SetupError:
     )
 
 
+def _terms(failed: Failed, spec: EnvSpec) -> SetupError:
+    theirs = [c for c in spec.channels if is_anacondas(c)] or ["https://repo.anaconda.com/pkgs/main"]
+    accept = " ".join(f"--channel {c}" for c in theirs)
+    return BadInput(
+        f"{failed.package} wants your agreement to the terms of {' and '.join(map(shown, theirs))}, "
+        f"and nobody gives it in your place: {TERMS}",
+        fix="Write «conda-forge» in the place of these channels: it asks for no agreement. Or, when you have "
+        f"read the terms and agree: conda tos accept --override-channels {accept}",
+    )
+
+
+def _program(failed: Failed, spec: EnvSpec) -> SetupError:
+    return CommandFailed(
+        f"{failed.package} could not do it: {failed.message or 'it said nothing'}",
+        fix="Mend what it names, then run again; or leave out --engine.",
+    )
+
+
 def _bug(failed: Failed, spec: EnvSpec) -> SetupError:
     return CommandFailed(
         f"The engine that installs packages failed: {failed.message}",
@@ -223,5 +246,7 @@ _ERRORS: dict[str, Callable[[Failed, EnvSpec], SetupError]] = {
     "lock": _lock,
     "hash": _hash,
     "disk": _disk,
+    "terms": _terms,
+    "program": _program,
     "bug": _bug,
 }

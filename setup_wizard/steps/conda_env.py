@@ -25,8 +25,9 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
 
     `packages` are those that were shown and agreed to when it was to be made; none: they are still open.
     A change of one that is there is named by its `update`; `file` is the YAML to be kept inside. One that is
-    `packed` in a file comes from there; `bytes` and `files` are what it takes on disk.
-    `byte_code`: its packages' byte code is made, in the background, and shared with other environments.
+    `packed` in a file comes from there; `bytes` and `files` are what it takes on disk. `byte_code`: its
+    packages' byte code is made, in the background, and shared with other environments. The `engine` is the
+    user's own conda or mamba, where it is to do the work.
     """
 
     name: str
@@ -39,6 +40,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     bytes: int = 0
     files: int = 0
     byte_code: bool = True
+    engine: Path | None = None
 
     @property
     def title(self) -> str:
@@ -70,7 +72,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         if self.update and self.packages:
             solution = environment.Solution(self.packages)
         else:
-            solution = environment.solve(world, self.prefix, self.spec, report)
+            solution = environment.solve(world, self.prefix, self.spec, report, engine=self.engine)
         new = environment.Solution(change.new_packages(self.prefix, solution.packages), self.byte_code)
         downloads = [
             Download(p.url.rpartition("/")[2], shown(p.url), p.size, p.sha256) for p in new.to_download
@@ -108,6 +110,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             wanted=self.packages,
             update=self.update,
             byte_code=self.byte_code,
+            engine=self.engine,
         )
         if self.file:
             files.sweep(self.prefix / contents.FILE)
@@ -141,6 +144,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     def _preview(self, where: environment.Standing) -> str:
         verbs = {"absent": "make", "changed": "change", "unfinished": "complete", "incomplete": "repair"}
         lines = [f"{verbs.get(where, 'seal')} the conda environment {self.prefix}"]
+        lines += [f"  with {self.engine}"] if self.engine else []
         if self.packed:
             return "\n".join([*lines, f"  from {self.packed}"])
         if self.update:

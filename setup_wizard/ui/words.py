@@ -36,7 +36,7 @@ WHY = {
     "old_blocks": "Blocks that other condas have left in the file would put a different Python first. "
     "They are commented out, not deleted; no other line is touched.",
     "conda_env": "Creates an environment: a folder with its own Python and packages, apart from all "
-    "others. It is made beside and moved into place when it is whole.",
+    "others. Interrupted, the same command goes on where it stopped.",
     "env_file": "The file from which the environment was made asks for what was installed, and not for what "
     "was removed. Its other lines, comments and order stay.",
     "kernel": "Lets Jupyter offer the environment as a kernel. It names the environment's own "

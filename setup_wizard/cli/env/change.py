@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from setup_wizard.cli.options import Account, AsJob, DryRun, Json, Mirror, Partition, Yes
+from setup_wizard.cli.options import Account, AsJob, DryRun, Engine, Json, Mirror, Partition, Yes
 
 if TYPE_CHECKING:
     from setup_wizard.cli.work import How
@@ -24,10 +24,19 @@ WhileRunning = Annotated[
 ]
 
 
+class More(NamedTuple):
+    """Where from, whether under a running session, and which engine does it."""
+
+    mirror: str | None
+    while_running: bool
+    engine: str
+
+
 def install(
     words: Words,
     prefix: Prefix = None,
     while_running: WhileRunning = False,
+    engine: Engine = "",
     mirror: Mirror = None,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -46,7 +55,7 @@ def install(
         name,
         Change(install=packages),
         How(yes, dry_run, json, job(as_job, partition, account)),
-        (mirror, while_running),
+        More(mirror, while_running, engine),
     )
 
 
@@ -58,6 +67,7 @@ def update(
     prefix: Prefix = None,
     everything: Annotated[bool, typer.Option("--all", help="All packages, as without any names.")] = False,
     while_running: WhileRunning = False,
+    engine: Engine = "",
     mirror: Mirror = None,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -83,7 +93,7 @@ def update(
         name,
         Change(newest=newest),
         How(yes, dry_run, json, job(as_job, partition, account)),
-        (mirror, while_running),
+        More(mirror, while_running, engine),
     )
 
 
@@ -91,6 +101,7 @@ def remove_package(
     words: Words,
     prefix: Prefix = None,
     while_running: WhileRunning = False,
+    engine: Engine = "",
     mirror: Mirror = None,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -102,7 +113,9 @@ def remove_package(
 
     name, packages = _named(words, prefix)
     _must_be(packages, "env remove-package NAME numpy")
-    return _change(name, Change(remove=packages), How(yes, dry_run, json), (mirror, while_running))
+    return _change(
+        name, Change(remove=packages), How(yes, dry_run, json), More(mirror, while_running, engine)
+    )
 
 
 def _named(words: list[str], prefix: Path | None) -> tuple[str, tuple[str, ...]]:
@@ -123,8 +136,10 @@ def _must_be(packages: tuple[str, ...], example: str) -> None:
         raise BadInput("No package was named.", fix=f"For example: hpc-jupyter-setup {example}")
 
 
-def _change(name: str, asked: Change, how: How, more: tuple[str | None, bool]) -> int:
-    from setup_wizard import package_changes
+def _change(name: str, asked: Change, how: How, more: More) -> int:
+    import msgspec
+
+    from setup_wizard import environments, package_changes
     from setup_wizard.answers import Answers, fold, normal_mirror, recall
     from setup_wizard.apply import review
     from setup_wizard.cli.work import review_and_apply
@@ -132,10 +147,13 @@ def _change(name: str, asked: Change, how: How, more: tuple[str | None, bool]) -
     from setup_wizard.ui import show
     from setup_wizard.world import World
 
-    world, (mirror, while_running) = World.here(), more
+    world, (mirror, while_running, engine) = World.here(), more
     given = Answers(mirror=normal_mirror(mirror, Path.cwd()) if mirror else None)
     answers, journal = fold(given, recall(world)), Journal(world)
-    step = package_changes.find(name, journal.receipt, world)
+    step = msgspec.structs.replace(
+        package_changes.find(name, journal.receipt, world),
+        engine=environments.engine(engine, journal.receipt, world),
+    )
     with show.live(world, err=how.json) as live:
         change = package_changes.prepare(journal, step, asked, answers, live.report)
     if change.difference and not how.dry_run and not while_running:

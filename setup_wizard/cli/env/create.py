@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from setup_wizard.cli.options import Account, AsJob, ByteCode, DryRun, Json, Mirror, Offline, Partition, Yes
+from setup_wizard.cli.options import (
+    Account,
+    AsJob,
+    ByteCode,
+    DryRun,
+    Engine,
+    Json,
+    Mirror,
+    Offline,
+    Partition,
+    Yes,
+)
 
 if TYPE_CHECKING:
     from setup_wizard.answers import Answers
@@ -36,6 +47,7 @@ def create(
     frozen: Annotated[
         bool, typer.Option("--frozen", help="Take a lock as it is, also where its YAML has changed since.")
     ] = False,
+    engine: Engine = "",
     mirror: Mirror = None,
     offline: Offline = False,
     byte_code: ByteCode = None,
@@ -61,7 +73,7 @@ def create(
         byte_code=byte_code,
     )
     how = How(yes, dry_run, json, job(as_job, partition, account))
-    place, changed = made(world, words, given, how, Wish(name, prefix, channel or (), frozen))
+    place, changed = made(world, words, given, how, Wish(name, prefix, channel or (), frozen, engine))
     if changed is None:
         return 0
     if json:
@@ -92,7 +104,8 @@ def made(
     named, spec = described(words, answers, world, wish)
     named = check_name(wish.name, "--name") if wish.name else prefix.name if prefix else named
     place = prefix.expanduser().absolute() if prefix else environments.folder(journal.receipt, world) / named
-    plan = environment_plan(named, spec, place, _byte_code(answers, journal, place))
+    engine = environments.engine(wish.engine, journal.receipt, world)
+    plan = environment_plan(named, spec, place, _byte_code(answers, journal, place), engine)
     outcomes = review_and_apply(review(plan, world), journal, answers, how)
     return place, None if outcomes is None else [o.step.title for o in outcomes if o.state == "made"]
 

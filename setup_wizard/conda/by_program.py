@@ -1,0 +1,162 @@
+"""An environment solved and made by the user's own conda or mamba, in the place of our engine.
+
+It is asked twice: first in a dry run what it would do, then for just that, each package with version and
+build. It works in the final place, since it writes that into the files and nobody could move them later. So
+what a killed run has left of a new environment is removed; a change that was killed goes on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from setup_wizard import trees
+from setup_wizard.conda import contents, history, program, said
+from setup_wizard.conda.build import Work
+from setup_wizard.conda.child import TITLES
+from setup_wizard.conda.spec import EnvSpec, package_name
+from setup_wizard.conda.talk import Package
+from setup_wizard.errors import BadInput, CommandFailed
+from setup_wizard.world import Progress, Report, World
+
+LOOK = 0.5  # seconds between two looks at how many packages are in
+
+
+class _Installed(msgspec.Struct, frozen=True):
+    """An installed package, as conda-meta has it."""
+
+    name: str
+    version: str
+    build: str
+    url: str = ""
+    size: int = 0
+    sha256: str = ""
+
+
+def solve(
+    world: World, engine: Path, prefix: Path, spec: EnvSpec, newest: tuple[str, ...], report: Report
+) -> tuple[Package, ...]:
+    """What the environment would hold, as the program says in a dry run. Raises as `program.run` does.
+
+    Where all are to move on, or some are to come and others to go, it is asked what a new environment would
+    hold.
+    """
+    if spec.lock or spec.exact:
+        raise BadInput(
+            f"{spec.file or 'The list'} names every package; nothing is left for {engine.name} to decide.",
+            fix="Leave out --engine.",
+        )
+    report(Progress(f"Ask {engine.name} what it would do"))
+    words = _words(engine, prefix, spec, newest)
+    answer = program.run(world, engine, [*words, "--dry-run", *_channels(engine, words[0], spec)], spec)
+    gone, coming = said.changed(answer)
+    if words[0] == "create":
+        return tuple(coming)
+    names = gone | {p.name for p in coming}
+    stay = [p for p in contents.decoded(prefix, _Installed) if p.name not in names]
+    kept = (Package(p.name, p.version, p.build, p.url, p.size, p.sha256, cached=True) for p in stay)
+    return (*kept, *coming)
+
+
+def install(work: Work, engine: Path, wanted: tuple[Package, ...]) -> None:
+    """Let the program make it so that just `wanted` is there. Safe to run again after a crash."""
+    if contents.was_whole(work.prefix) is None:
+        trees.clear_open(work.world, work.prefix)
+    wanted = wanted or solve(work.world, engine, work.prefix, work.spec, (), work.report)
+    want = {f"{p.name}-{p.version}-{p.build}": f"{p.name}={p.version}={p.build}" for p in wanted}
+    if contents.stems(work.prefix):
+        _change(work, engine, want)
+    else:
+        with _watched(work, len(want)):
+            _run(work, engine, ["create", "--no-default-packages", *want.values()])
+    if damaged := list(contents.damaged(work.prefix)):
+        again = [spec for stem, spec in want.items() if contents.name_of(stem) in damaged]
+        _run(work, engine, ["install", "--no-deps", "--force-reinstall", *again])
+    if set(contents.stems(work.prefix)) != set(want):
+        raise CommandFailed(
+            f"{engine} has not installed what it had said before.",
+            fix="The channels have changed meanwhile, perhaps. Run again: the new plan is shown first.",
+        )
+
+
+@contextmanager
+def _watched(work: Work, total: int) -> Iterator[None]:
+    """Tell how many packages are in; conda says nothing of that to whom it does not take for a person."""
+    ended = threading.Event()
+
+    def look() -> None:
+        over = False
+        while not over:
+            over = ended.wait(LOOK)
+            work.report(Progress(TITLES["link"], len(contents.stems(work.prefix)), total, "packages"))
+
+    watch = threading.Thread(target=look)
+    watch.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watch.join()
+
+
+def _change(work: Work, engine: Path, want: dict[str, str]) -> None:
+    contents.clean_up(work.prefix)
+    contents.say_unfinished(work.prefix)
+    have = set(contents.stems(work.prefix))
+    staying = {contents.name_of(stem) for stem in want}
+    if gone := sorted({contents.name_of(stem) for stem in have} - staying):
+        _run(work, engine, ["remove", "--force", *gone])
+    if new := [spec for stem, spec in want.items() if stem not in have]:
+        _run(work, engine, ["install", "--no-deps", *new])
+
+
+def _run(work: Work, engine: Path, words: list[str]) -> None:
+    place = ["-p", str(work.prefix)]
+    work.report(Progress(f"{engine.name} works"))
+    program.run(work.world, engine, [*words, *place, *_channels(engine, words[0], work.spec)], work.spec)
+
+
+def _words(engine: Path, prefix: Path, spec: EnvSpec, newest: tuple[str, ...]) -> list[str]:
+    """The command that asks for what is wanted, changing as little as it can.
+
+    «update» does not mind the versions that were asked for; conda's «install» does, and moves on.
+    """
+    place = ["-p", str(prefix)]
+    beside = prefix.with_name(f".{prefix.name}.asked")  # which is not there, and is not made
+    if contents.was_whole(prefix) is None:  # what a killed run has left goes first
+        return ["create", "-p", str(beside if contents.stems(prefix) else prefix), *spec.dependencies]
+    had = {package_name(d): d for d in history.wanted(prefix)}
+    want = {package_name(d): d for d in spec.dependencies}
+    gone = sorted(had.keys() - want.keys())
+    new = [d for name, d in want.items() if had.get(name) != d]
+    if newest and "*" not in newest and not gone and not new:
+        moving = [want.get(name, name) for name in newest]
+        if engine.name == "conda":
+            return ["install", *place, *moving]
+        if moving == list(newest):
+            return ["update", *place, *moving]
+    if gone and not new and not newest:
+        return ["remove", *place, *gone]
+    if not gone and not newest:
+        return ["install", *place, *(new or spec.dependencies)]
+    return ["create", "-p", str(beside), *spec.dependencies, *_others(prefix, want)]
+
+
+def _others(prefix: Path, want: dict[str, str]) -> list[str]:
+    """What somebody else has added, and the pins of what is there: a new environment knows of neither."""
+    there = {contents.name_of(stem) for stem in contents.stems(prefix)}
+    return [
+        *(name for name in contents.theirs(prefix) if name not in want),
+        *(pin for pin in contents.pins(prefix) if package_name(pin) in there),
+    ]
+
+
+def _channels(engine: Path, command: str, spec: EnvSpec) -> list[str]:
+    """Just the channels of the environment; only conda asks for them when something is removed."""
+    if command == "remove" and engine.name != "conda":
+        return []
+    return ["--override-channels", *(word for channel in spec.channels for word in ("-c", channel))]
