@@ -82,6 +82,13 @@ def test_run_tells_a_line_before_the_program_ends(world: World, tmp_path: Path) 
     assert world.run(["bash", "-c", script], on_line=answer, timeout=10).out == "ready\nheard\n"
 
 
+def test_run_lets_us_look_meanwhile(world: World, tmp_path: Path) -> None:
+    """A program that says nothing until we have looked is no reason to wait for ever."""
+    flag = tmp_path / "looked"
+    script = f"while [ ! -e {flag} ]; do sleep 0.01; done; echo seen"
+    assert world.run(["sh", "-c", script], meanwhile=flag.touch, timeout=60).out == "seen\n"
+
+
 def test_run_ends_a_program_that_takes_too_long(world: World) -> None:
     """After `timeout` the program is killed with its children, and what it said is kept."""
     output = world.run(["bash", "-c", "sleep 600 & echo $!; wait"], timeout=0.5)

@@ -7,9 +7,6 @@ what a killed run has left of a new environment is removed; a change that was ki
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -22,8 +19,6 @@ from setup_wizard.conda.spec import EnvSpec, package_name
 from setup_wizard.conda.talk import Package
 from setup_wizard.errors import BadInput, CommandFailed
 from setup_wizard.world import Progress, Report, World
-
-LOOK = 0.5  # seconds between two looks at how many packages are in
 
 
 class _Installed(msgspec.Struct, frozen=True):
@@ -71,8 +66,7 @@ def install(work: Work, engine: Path, wanted: tuple[Package, ...]) -> None:
     if contents.stems(work.prefix):
         _change(work, engine, want)
     else:
-        with _watched(work, len(want)):
-            _run(work, engine, ["create", "--no-default-packages", *want.values()])
+        _run(work, engine, ["create", "--no-default-packages", *want.values()], total=len(want))
     if damaged := list(contents.damaged(work.prefix)):
         again = [spec for stem, spec in want.items() if contents.name_of(stem) in damaged]
         _run(work, engine, ["install", "--no-deps", "--force-reinstall", *again])
@@ -81,26 +75,6 @@ def install(work: Work, engine: Path, wanted: tuple[Package, ...]) -> None:
             f"{engine} has not installed what it had said before.",
             fix="The channels have changed meanwhile, perhaps. Run again: the new plan is shown first.",
         )
-
-
-@contextmanager
-def _watched(work: Work, total: int) -> Iterator[None]:
-    """Tell how many packages are in; conda says nothing of that to whom it does not take for a person."""
-    ended = threading.Event()
-
-    def look() -> None:
-        over = False
-        while not over:
-            over = ended.wait(LOOK)
-            work.report(Progress(TITLES["link"], len(contents.stems(work.prefix)), total, "packages"))
-
-    watch = threading.Thread(target=look)
-    watch.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watch.join()
 
 
 def _change(work: Work, engine: Path, want: dict[str, str]) -> None:
@@ -114,10 +88,17 @@ def _change(work: Work, engine: Path, want: dict[str, str]) -> None:
         _run(work, engine, ["install", "--no-deps", *new])
 
 
-def _run(work: Work, engine: Path, words: list[str]) -> None:
-    place = ["-p", str(work.prefix)]
+def _run(work: Work, engine: Path, words: list[str], total: int = 0) -> None:
+    """Let it work, and tell how many packages are in: it says nothing of that itself."""
+
+    def look() -> None:
+        if there := len(contents.stems(work.prefix)) if total else 0:
+            work.report(Progress(TITLES["link"], there, total, "packages"))
+
     work.report(Progress(f"{engine.name} works"))
-    program.run(work.world, engine, [*words, *place, *_channels(engine, words[0], work.spec)], work.spec)
+    place = ["-p", str(work.prefix), *_channels(engine, words[0], work.spec)]
+    program.run(work.world, engine, [*words, *place], work.spec, look)
+    look()
 
 
 def _words(engine: Path, prefix: Path, spec: EnvSpec, newest: tuple[str, ...]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,13 @@ def _candidates(world: World, engine: str, ours: Path | None) -> Iterator[Path]:
     yield from (world.home / ".local/bin" / name for name in names)
 
 
-def run(world: World, program: Path, words: list[str], spec: EnvSpec) -> dict[str, Any]:
+def run(
+    world: World,
+    program: Path,
+    words: list[str],
+    spec: EnvSpec,
+    meanwhile: Callable[[], None] | None = None,
+) -> dict[str, Any]:
     """Let it do what the words say; the object that it prints at its end.
 
     Raises what `trouble.error_of` makes of its errors. The user's condarc counts; nothing is asked.
@@ -62,6 +68,7 @@ def run(world: World, program: Path, words: list[str], spec: EnvSpec) -> dict[st
     env = {k: v for k, v in world.env.items() if k not in ASTRAY}
     output = world.run(
         [program, *words, "--json", "--yes", *(["--offline"] if world.offline else [])],
+        meanwhile=meanwhile,
         env={**env, **QUIET, "HOME": str(world.home), "PYTHONNOUSERSITE": "1"},
     )
     answer = said.last_object(output.out)

@@ -184,6 +184,7 @@ class World:
         *,
         stdin: str = "",
         on_line: Callable[[str], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
         timeout: float | None = None,
         silence: float | None = None,
         env: Mapping[str, str] | None = None,
@@ -192,18 +193,14 @@ class World:
         """Run a program to its end and give its answer. Never a shell string.
 
         `on_line` hears each line of standard output that is not empty, as it comes (a carriage return ends
-        a line too). `timeout` limits the whole run, `silence` the time without any output, both in seconds;
-        a program that exceeds one is killed and answers with code -9. A program that cannot be started
-        answers 127 (not found) or 126. It dies with us, Ctrl-C ends it, and nothing of its process group
-        is left behind.
+        one too); `meanwhile` is called now and then while nothing comes. `timeout` limits the whole run,
+        `silence` the time without any output, both in seconds; a program that exceeds one is killed: code
+        -9. One that cannot be started answers 127 (not found) or 126. It dies with us, Ctrl-C ends it, and
+        nothing of its process group is left behind.
         """
-        call = programs.Call(
-            [str(a) for a in argv],
-            dict(env) if env is not None else {**self.env, "HOME": str(self.home)},
-            cwd,
-            stdin,
-            tuple(self.inherit),
-        )
+        its = dict(env) if env is not None else {**self.env, "HOME": str(self.home)}
+        kept = tuple(self.inherit)
+        call = programs.Call([str(a) for a in argv], its, cwd, stdin, kept, meanwhile)
         return programs.run(call, on_line, programs.Limits(timeout, silence))
 
     def lend_terminal(self, argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path) -> int:

@@ -28,13 +28,17 @@ Hear = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Call:
-    """A program to run: its arguments, environment, folder, what it reads, which of our files it keeps."""
+    """A program to run: its arguments, environment, folder, what it reads, which of our files it keeps.
+
+    `meanwhile` is called each time that it has said nothing for a moment (`LOOK_AGAIN`).
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: Path | None = None
     stdin: str = ""
     keep_open: Sequence[int] = ()
+    meanwhile: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def run(call: Call, hear: Hear | None, limits: Limits) -> Output:
                 child = _started(call, mask)
             except OSError as e:
                 return _not_started(call, e)
-        return _Conversation(child, call.stdin.encode(), hear, limits).hold()
+        return _Conversation(child, call.stdin.encode(), hear, limits, call.meanwhile).hold()
     finally:
         if child:
             _end(child)
@@ -136,6 +140,7 @@ class _Conversation:
     to_send: bytes
     hear: Hear | None
     limits: Limits
+    meanwhile: Callable[[], None] | None = None
     heard: dict[str, bytearray] = field(default_factory=lambda: {"out": bytearray(), "err": bytearray()})
     rest: bytes = b""
 
@@ -150,6 +155,8 @@ class _Conversation:
                     return self._too_long()
                 if gone and not ready:
                     break  # something that it left behind holds the pipes open, and says nothing
+                if not ready and self.meanwhile:
+                    self.meanwhile()
                 for key, _ in ready:
                     last = now if self._meet(selector, key) else last
         self._say(self.rest)
