@@ -122,9 +122,7 @@ class Proven(msgspec.Struct, frozen=True):
 
 
 class End(msgspec.Struct, frozen=True):
-    """How it ended. `how`: stopped, idle, left (from the browser), time (the job's was over), or died with a
-    problem and its fix.
-    """
+    """How it ended: stopped, idle, left (from the browser), time (that of the job), or died of a problem."""
 
     at: float
     how: Literal["stopped", "idle", "left", "time", "died"]
