@@ -13,7 +13,7 @@ import msgspec
 from setup_wizard import __version__, notebook_catalogue
 from setup_wizard.answers import Answers
 from setup_wizard.conda import distributions, sources, spec
-from setup_wizard.conda.channels import read_channels
+from setup_wizard.conda.channels import logins, read_channels
 from setup_wizard.conda.distributions import Found, Release
 from setup_wizard.conda.spec import EnvSpec, Named
 from setup_wizard.errors import BadInput, Declined
@@ -173,7 +173,8 @@ def of_packages(name: str, words: Sequence[str], answers: Answers, channels: Seq
     default = "defaults" if answers.channels == "anaconda" else "conda-forge"
     given = [(channel, "--channel") for channel in channels or (default,)]
     listed = read_channels(given, Path.cwd(), answers.channels == "anaconda")
-    return _mirrored(EnvSpec(name, listed, tuple(words)), answers)
+    asked = EnvSpec(name, listed, tuple(words), logins=logins(channels))
+    return _mirrored(asked, answers)
 
 
 def _is_path(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from setup_wizard.conda.channels import shown_in
 from setup_wizard.conda.talk import Failed, Kind
 
 # The first that matches names the kind. What is more special comes first.
@@ -42,7 +43,14 @@ def of_solve(text: str) -> Failed:
         return Failed("machine", said, package=(machine[1] + (machine[2] or "")).strip())
     if missing := re.fullmatch(r"No candidates were found for (\S+) ?(.*?)\.?", said):
         return Failed("version", said, package=f"{missing[1]} {missing[2]}".replace(" *", "").strip())
-    return Failed("conflict", said)
+    return Failed("conflict", _without_wishes(said))
+
+
+def _without_wishes(tree: str) -> str:
+    """The tree of reasons without the lines that only repeat what was asked for."""
+    repeated = re.compile(r"[├└]─ the constraint .* cannot be fulfilled")
+    kept = [line for line in tree.splitlines() if not repeated.fullmatch(line)]
+    return "\n".join(kept) if len(kept) > 1 else tree
 
 
 def _last_cause(text: str) -> str:
@@ -50,18 +58,14 @@ def _last_cause(text: str) -> str:
     if wrong := re.search(r"expected (\w{64}), got (\w{64})", text):
         return f"SHA-256 {wrong[2]} in place of {wrong[1]}"
     lines = [line.removeprefix("Caused by: ").strip() for line in text.splitlines() if line.strip()]
-    return _without_secrets(lines[-1]) if lines else ""
+    return shown_in(lines[-1]) if lines else ""
 
 
 def _url_of(text: str) -> str:
     found = re.search(r"((?:https?|file)://[^\s'\")>]+)", text)
-    return _without_secrets(found[1]).rstrip(".,:") if found else ""
+    return shown_in(found[1]).rstrip(".,:") if found else ""
 
 
 def _file_of(text: str) -> str:
     found = re.search(r"([\w.+-]+\.(?:conda|tar\.bz2))\b", text)
     return found[1] if found else ""
-
-
-def _without_secrets(text: str) -> str:
-    return re.sub(r"/t/[^/\s]+", "/t/<TOKEN>", re.sub(r"://[^/@\s]+@", "://", text))

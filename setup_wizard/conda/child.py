@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from setup_wizard.conda.channels import filled
 from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.conda.talk import (
     Beat,
@@ -22,7 +23,7 @@ from setup_wizard.conda.talk import (
     WasRead,
     event,
 )
-from setup_wizard.conda.trouble import error_of
+from setup_wizard.conda.trouble import error_of, too_many_reasons
 from setup_wizard.errors import CommandFailed, NetworkTrouble
 from setup_wizard.world import Progress, Report, World
 
@@ -36,6 +37,7 @@ TITLES = {
 # A login node may allow a process 1 GiB of addresses, and has many cores: without these, each of as many
 # threads would set aside 64 MB of them.
 MODEST = {"MALLOC_ARENA_MAX": "2", "TOKIO_WORKER_THREADS": "4", "RAYON_NUM_THREADS": "4"}
+NO_MEMORY = "memory allocation of"  # what the engine says when it may not have more
 
 
 @dataclass
@@ -60,6 +62,7 @@ def ask(world: World, request: Request, spec: EnvSpec, report: Report) -> Answer
     one is to blame. Whatever happens, the engine has ended when this returns.
     """
     listener = _Listener(world, request, report)
+    request = msgspec.structs.replace(request, logins=filled(spec.logins, world.env))
     output = world.run(
         world.own_python("setup_wizard.conda.engine"),
         stdin=msgspec.json.encode(request).decode(),
@@ -69,6 +72,8 @@ def ask(world: World, request: Request, spec: EnvSpec, report: Report) -> Answer
     )
     if listener.failed:
         raise error_of(listener.failed, spec)
+    if not listener.ended and NO_MEMORY in output.err:
+        raise too_many_reasons(spec)
     if not listener.ended:
         said = output.err[-2000:].strip()
         raise CommandFailed(

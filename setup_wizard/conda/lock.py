@@ -38,6 +38,7 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
     dependencies: tuple[str, ...]
     pip: tuple[str, ...] = ()
     variables: dict[str, str] = {}
+    logins: tuple[str, ...] = ()
 
 
 def here(world: World) -> str:
@@ -99,6 +100,7 @@ def with_header(text: str, spec: EnvSpec, platforms: tuple[str, ...]) -> str:
         dependencies=spec.dependencies,
         pip=spec.pip,
         variables=spec.variables,
+        logins=spec.logins,
     )
     return f"{MARK}{msgspec.json.encode(header).decode()}\n{text}"
 
@@ -121,6 +123,7 @@ def spec_of(text: str, origin: str, anaconda: bool = False, frozen: bool = False
         dependencies=header.dependencies,
         pip=header.pip,
         variables=header.variables,
+        logins=header.logins,
     )
     if header.file and not frozen:
         _must_match(spec, Path(origin).with_name(header.file), origin)

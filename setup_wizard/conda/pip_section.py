@@ -37,7 +37,7 @@ def pip_install(world: World, prefix: Path, spec: EnvSpec, report: Report) -> No
         wanted = Path(tmp, "requirements.txt")
         wanted.write_text("".join(_line(line, folder) + "\n" for line in spec.pip), "utf-8")
         output = world.run(
-            [*_installer(prefix), "-r", wanted],
+            [*_installer(prefix), *_offline(world, prefix), "-r", wanted],
             on_line=hear,
             env=_pip_env(world, prefix),
             cwd=folder,
@@ -45,8 +45,10 @@ def pip_install(world: World, prefix: Path, spec: EnvSpec, report: Report) -> No
     if output.code:
         said = "\n".join((output.err.strip() or output.out.strip()).splitlines()[-6:])
         raise CommandFailed(
-            f"{spec.source or 'The environment'}: pip could not install what is listed below «pip:».\n{said}",
-            fix="Correct the list and run again; the conda packages are in place and stay.",
+            f"{spec.file or 'The environment'}: pip could not install what is listed below «pip:».\n{said}",
+            fix="Run again without --offline; the conda packages are in place and stay."
+            if world.offline
+            else "Correct the list and run again; the conda packages are in place and stay.",
         )
 
 
@@ -56,6 +58,13 @@ def _installer(prefix: Path) -> list[str]:
     if uv.exists():
         return [str(uv), "pip", "install", "--python", python]
     return [python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--no-compile"]
+
+
+def _offline(world: World, prefix: Path) -> list[str]:
+    """uv can do with what it has cached; pip asks nobody, and takes folders and files that are named."""
+    if not world.offline:
+        return []
+    return ["--offline"] if (prefix / "bin" / "uv").exists() else ["--no-index"]
 
 
 def _pip_env(world: World, prefix: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import yamlfile
-from setup_wizard.conda.channels import read_channels, url_of
+from setup_wizard.conda.channels import has_secret, logins, read_channels, shown_in, url_of
 from setup_wizard.errors import BadInput
 from setup_wizard.hints import did_you_mean
 from setup_wizard.yamlfile import Loaded
@@ -28,7 +28,8 @@ class EnvSpec(msgspec.Struct, frozen=True):
 
     `came_of` is a digest of all that this was made from, so that it need not be read again. Where nothing is
     left to be solved, `lock` is the SHA-256 of the lock at `origin`, or `exact` are all packages as URL#HASH.
-    `origin` is a URL or a lock, where no YAML of the user's says what is asked for.
+    `origin` is a URL or a lock, where no YAML of the user's says what is asked for. `logins` are channels
+    with the names of the variables that hold what it takes to get in.
     """
 
     name: str
@@ -43,6 +44,7 @@ class EnvSpec(msgspec.Struct, frozen=True):
     origin: str = ""
     lock: str = ""
     exact: tuple[str, ...] = ()
+    logins: tuple[str, ...] = ()
 
     def at(self, dependency: str) -> str:
         """Where a dependency stands, for messages: "FILE:LINE:COLUMN: ", or "" when it is not from a file."""
@@ -109,6 +111,7 @@ def read_spec(path: Path | str, *, anaconda: bool = False, text: str | None = No
         source=local,
         places=tuple(places),
         origin="" if local else str(path),
+        logins=logins(file.channels or ()),
     )
 
 
@@ -156,7 +159,7 @@ def _dependencies(loaded: Loaded[_File]) -> tuple[list[str], list[str], list[str
             if key != "pip":
                 fix = "Write a package, or «pip:» with a list of what pip should install."
                 raise BadInput(f"{at}: «{key}:» is not known among dependencies.", fix=fix)
-            pip += values
+            pip += [_for_pip(value, at) for value in values]
     if not dependencies and not pip:
         raise BadInput(
             f"{loaded.at('dependencies')}: no packages are listed.", fix="Add a line such as: - python"
@@ -168,11 +171,25 @@ def _dependency(entry: str, at: str) -> str:
     entry = entry.strip()
     if not entry:
         raise BadInput(f"{at}: an empty dependency.", fix="Remove the line, or name a package.")
+    if has_secret(entry):
+        raise BadInput(
+            f"{at}: «{shown_in(entry)}» has a secret in its address, which would be written down.",
+            fix="List the channel below «channels:», with variables in it, and here the package alone.",
+        )
     if entry.startswith(("git+", "-e ", "./", "../")) or entry.endswith(".whl"):
         raise BadInput(
             f"{at}: «{entry}» is something for pip.", fix=f"Move it below «pip:»: - pip: [{entry!r}]"
         )
     return entry
+
+
+def _for_pip(line: str, at: str) -> str:
+    if has_secret(line):
+        raise BadInput(
+            f"{at}: pip's «{shown_in(line)}» has a secret in its address, which would be written down.",
+            fix="Write a variable there, such as ${TOKEN}, and set it: pip puts its value in.",
+        )
+    return line
 
 
 def _line_and_column(at: str) -> str:

@@ -46,7 +46,8 @@ class Request(msgspec.Struct, frozen=True):
     `offline`: nobody is asked; what is in our caches has to do. `only_read`: no more than that is done with
     the dependencies.
     `look`: nothing is solved; what the channels have of a package is said («numpy >=2»), or which packages
-    have such a name («*numpy*»).
+    have such a name («*numpy*»). `logins` are channels with the name and password, or the token, that they
+    take: secrets, which are never said again.
     """
 
     channels: tuple[str, ...]
@@ -67,6 +68,7 @@ class Request(msgspec.Struct, frozen=True):
     offline: bool = False
     only_read: bool = False
     look: str = ""
+    logins: tuple[str, ...] = ()
 
 
 class Package(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -150,8 +152,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
     `package` is the dependency as it was asked for, or the file; `near` what there is instead. `url` is what
     was asked; of a version, the channel that has it but comes too late to count. Of a conflict, `quarrel` are
-    the dependencies each of which stands in the way of the others; `near` would do in the place of `package`,
-    or, where that is empty, leaving it out.
+    the fewest dependencies that cannot be had together; `near` would do in the place of `package`, or, where
+    that is empty, leaving it out.
     """
 
     kind: Kind

@@ -18,7 +18,16 @@ from setup_wizard.errors import (
 )
 
 _MANY = 8  # versions to show
+_LONGEST = 30  # lines of reasons
 _AGAIN = "Run again in a while: what was downloaded is kept. Or use a mirror: --mirror URL"
+
+
+def too_many_reasons(spec: EnvSpec) -> PackagesQuarrel:
+    """The error where the engine wanted more memory than it may have; only reasons can take so much."""
+    return PackagesQuarrel(
+        "There is no solution for these packages, and the reasons why are too many to be told.",
+        fix=f"Ask for fewer packages at once{_file(spec)}, or give those that matter a version.",
+    )
 
 
 def error_of(failed: Failed, spec: EnvSpec) -> SetupError:
@@ -98,24 +107,26 @@ def _machine(failed: Failed, spec: EnvSpec) -> SetupError:
 
 
 def _conflict(failed: Failed, spec: EnvSpec) -> SetupError:
-    guilty = failed.quarrel or tuple(
-        d
-        for d in spec.dependencies
-        if re.search(rf"(?<![\w.-]){re.escape(_name(d))}(?![\w.-])", failed.message)
+    listed = "".join(f"\n  {spec.at(d)}{d}" for d in failed.quarrel)
+    if len(failed.quarrel) == 1:
+        what = f"What this needs cannot be had from {_channels(spec)}:{listed}"
+    else:
+        what = f"These packages cannot be had together:{listed}"
+    lines = failed.message.splitlines()
+    reasons = (
+        lines if len(lines) <= _LONGEST else [*lines[:_LONGEST], f"… and {len(lines) - _LONGEST:,} more"]
     )
-    listed = "".join(f"\n  {spec.at(d)}{d}" for d in guilty)
-    return PackagesQuarrel(
-        f"These packages cannot be had together:{listed}\n{failed.message}", fix=_change(failed, spec)
-    )
+    return PackagesQuarrel("\n".join([what, *reasons]), fix=_change(failed, spec))
 
 
 def _change(failed: Failed, spec: EnvSpec) -> str:
     """The one change that makes it possible, where there is one."""
     if not failed.package:
-        return f"Loosen or remove one of the versions{_file(spec)}."
+        return f"Change or leave out one of these{_file(spec)}, then run again: no single change is enough."
     if failed.near:
         return f"Write {failed.near[0]} in the place of {failed.package}{_file(spec)}: all can be had then."
-    return f"Leave out {failed.package}{_file(spec)}: the rest can be had together."
+    more = " Or add the channel that has what it needs." if len(failed.quarrel) == 1 else ""
+    return f"Leave out {failed.package}{_file(spec)}: the rest can be had together.{more}"
 
 
 def _channel(failed: Failed, spec: EnvSpec) -> SetupError:
@@ -168,7 +179,7 @@ def _offline(failed: Failed, spec: EnvSpec) -> SetupError:
             fix="Run once without --offline; or create from a lock, which needs no index.",
         )
     many = len(failed.near) - _MANY
-    names = ", ".join(failed.near[:_MANY]) + (f" and {many} more" if many > 0 else "")
+    names = ", ".join(sorted(failed.near)[:_MANY]) + (f" and {many} more" if many > 0 else "")
     return NetworkTrouble(
         f"Not in the package cache, and --offline allows no download: {names}.",
         fix="Run once without --offline where there is a network.",

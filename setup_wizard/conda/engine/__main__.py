@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import sys
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -23,11 +25,12 @@ from rattler.exceptions import GatewayError, InstallerError, SolverError
 from rattler.package_cache.package_cache import ValidationMode
 
 from setup_wizard.conda import causes
-from setup_wizard.conda.engine import fixed
+from setup_wizard.conda.engine import fixed, keyring, reasons
 from setup_wizard.conda.engine.solver import Gone, Solver, Unreadable, Wish, client, config
 from setup_wizard.conda.reporter import Reporter, Voice
 from setup_wizard.conda.talk import Failed, Installed, Locked, Package, Request, Solved, WasRead
 
+MOST_MEMORY = 4 << 30  # bytes of addresses while solving
 ASTRAY = (
     "PYTHONPATH",
     "PYTHONHOME",
@@ -54,17 +57,18 @@ async def serve(request: Request, voice: Voice) -> None:
         return
     solver = Solver(request)
     voice.phase("index", Path(request.repodata))
-    try:
-        if request.look:
-            voice.say(await solver.look(request.look))
+    with _modest():
+        try:
+            if request.look:
+                voice.say(await solver.look(request.look))
+                return
+            if request.to_lock:
+                voice.say(Locked(await _lock(solver, request)))
+                return
+            records = await _solution(solver, request)
+        except SolverError as e:
+            voice.say(await reasons.why(solver, e))
             return
-        if request.to_lock:
-            voice.say(Locked(await _lock(solver, request)))
-            return
-        records = await _solution(solver, request)
-    except SolverError as e:
-        voice.say(await solver.explain(e))
-        return
     cached = await PackageCache(request.packages).index() if Path(request.packages).is_dir() else None
     solution = [_package(r, cached is not None and cached.contains_record(r)) for r in records]
     if request.offline and (absent := [p.name for p in solution if not p.cached and not _is_file(p.url)]):
@@ -86,6 +90,18 @@ def _unreadable(request: Request) -> Iterator[Failed]:
             yield e.why
 
 
+@contextmanager
+def _modest() -> Iterator[None]:
+    """Have only so much memory: the reasons why nothing fits may be more than any machine can hold."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = min(n for n in (MOST_MEMORY, soft, hard) if n != resource.RLIM_INFINITY)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
 async def _lock(solver: Solver, request: Request) -> str:
     """The lock that is asked for."""
     solutions = {}
@@ -97,7 +113,7 @@ async def _lock(solver: Solver, request: Request) -> str:
         try:
             solutions[platform] = await there.solve([])
         except SolverError as e:
-            raise Unsolved(await there.explain(e)) from None
+            raise Unsolved(await reasons.why(there, e)) from None
     return fixed.lock_of(request, solutions)
 
 
@@ -201,6 +217,8 @@ def main() -> None:
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
     for name in ASTRAY:
         os.environ.pop(name, None)  # link scripts are not to see them
+    if request.logins:
+        os.environ["RATTLER_AUTH_FILE"] = keyring.written(request.logins)
     voice = Voice(sys.stdout.fileno(), time.process_time)
     try:
         asyncio.run(_told(request, voice))

@@ -1,10 +1,10 @@
-"""What can be had from the channels of a request, what of it fits together, and why nothing does."""
+"""What can be had from the channels of a request, and what of it fits together."""
 
 from __future__ import annotations
 
 import fnmatch
 import os
-import time
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -26,16 +26,14 @@ from rattler import (
     VirtualPackage,
     solve,
 )
-from rattler.exceptions import InvalidMatchSpecError, SolverError
+from rattler.exceptions import InvalidMatchSpecError
 from rattler.networking.fetch_repo_data import CacheAction
 from rattler.virtual_package.virtual_package import VirtualPackageOverrides
 
 from setup_wizard import __version__
-from setup_wizard.conda import causes
 from setup_wizard.conda.talk import Failed, Offer, Request, Seen
 
 RETRIES = 3
-LONGEST_SEARCH = 20.0  # seconds for the change that would make an impossible request possible
 HERE = str(Subdir.current())
 # The machine of another platform is not here to be asked: what the oldest clusters of today have.
 ELSEWHERE = {"__unix": "0", "__linux": "4.18", "__glibc": "2.28"}
@@ -98,17 +96,21 @@ class Solver:
         self.gateway = Gateway(
             cache_dir=Path(request.repodata),
             default_config=SourceConfig(sharded_enabled=sharded, cache_action=action),
+            max_concurrent_requests=DOWNLOADS,
             client=client(),
         )
 
     async def solve(self, have: list[PrefixRecord]) -> list[RepoDataRecord]:
         """The newest packages that fit together, near to those that are installed already."""
-        return await self._fit(self.wishes, self.wishes, have)
+        return await self.fit(self.wishes, [*self.wishes, *self.pins], have)
 
-    async def _fit(
-        self, wishes: list[Wish], kept_to: list[Wish], have: list[PrefixRecord]
+    async def fit(
+        self, wishes: Sequence[Wish], kept_to: Sequence[Wish], have: list[PrefixRecord]
     ) -> list[RepoDataRecord]:
-        """What fits together of these wishes; only the versions of those that are `kept_to` count."""
+        """What fits together of these wishes; only the versions of those that are `kept_to` count.
+
+        Raises SolverError where nothing does.
+        """
         return await solve(
             self.channels,
             [wish.bare for wish in (*wishes, *self.kept)],
@@ -117,7 +119,7 @@ class Solver:
             locked_packages=list(have),
             virtual_packages=self.machine,
             channel_priority=ChannelPriority.Strict,
-            constraints=[wish.spec for wish in (*kept_to, *self.pins) if not wish.tied],
+            constraints=[wish.spec for wish in kept_to if not wish.tied],
         )
 
     async def exactly(self, urls: tuple[str, ...], have: list[PrefixRecord]) -> list[RepoDataRecord]:
@@ -137,12 +139,12 @@ class Solver:
     async def look(self, text: str) -> Failed | Seen:
         """What the channels have of a package, newest first; names where the text has a star."""
         if "*" in text.partition("=")[0].split()[0]:
-            return Seen(names=tuple(sorted(fnmatch.filter(await self._names(), text.lower()))))
+            return Seen(names=tuple(sorted(fnmatch.filter(await self.names(), text.lower()))))
         wish = Wish(text, self._urls)
         answers = await self.gateway.query(self.channels, self.platforms, [wish.bare], recursive=False)
         records = [record for answer in answers for record in answer]
         if not records:
-            return await self._no_such_name(wish) or Failed("missing", package=text)
+            return await self.no_such_name(wish) or Failed("missing", package=text)
         place = {channel: -n for n, channel in enumerate(dict.fromkeys(r.channel for r in records))}
         newest = sorted(
             records, key=lambda r: (r.version, place[r.channel], r.build_number, str(r.build)), reverse=True
@@ -152,77 +154,20 @@ class Solver:
         versions = tuple(version for version, _ in groupby(str(r.version) for r in newest))
         return Failed("version", package=text, near=versions)
 
-    async def explain(self, e: SolverError) -> Failed:
-        """Why there is no solution: a name that does not exist, a version, or a quarrel."""
-        if missing := await self._no_such_name(*self.wishes):
-            return missing
-        for wish in self.wishes:
-            if failed := await self._no_such_version(wish):
-                return failed
-        failed = causes.of_solve(str(e))
-        return await self._quarrel(failed) if failed.kind == "conflict" else failed
-
-    async def _names(self) -> set[str]:
+    async def names(self) -> set[str]:
         """The packages that the channels have."""
         return {n.normalized for n in await self.gateway.names(self.channels, self.platforms)}
 
-    async def _no_such_name(self, *wishes: Wish) -> Failed | None:
+    async def no_such_name(self, *wishes: Wish) -> Failed | None:
         """The first of these that no channel knows, with what is like it."""
         from setup_wizard.hints import near
 
-        names = await self._names()
+        names = await self.names()
         for wish in wishes:
             if wish.name not in names and not wish.name.startswith("__"):
                 alike = [n for n in names if abs(len(n) - len(wish.name)) <= 3]
                 return Failed("missing", package=wish.text, near=tuple(near(wish.name, alike)))
         return None
-
-    async def _quarrel(self, failed: Failed) -> Failed:
-        """The same with those whose leaving would be enough, and the one change that takes the least away."""
-        until = time.monotonic() + LONGEST_SEARCH
-        guilty, change = [], None
-        for wish in self.wishes:
-            if time.monotonic() > until:
-                break
-            others = [w for w in self.wishes if w is not wish]
-            other = await self._version_with(wish, others) if wish.versioned else None
-            if other or await self._fits(others):
-                guilty.append(wish.text)
-                change = change or (other and (wish.text, other))
-        if not guilty:
-            return failed
-        package, instead = change or (guilty[-1], "")
-        near = (instead,) if instead else ()
-        return Failed("conflict", failed.message, package, near, quarrel=tuple(guilty))
-
-    async def _version_with(self, wish: Wish, others: list[Wish]) -> str:
-        """The package at a version that goes with the others: "numpy=1.26.4"; "" where there is none."""
-        try:
-            found = await self._fit(self.wishes, others, [])
-        except SolverError:
-            return ""
-        return next(f"{wish.name}={r.version}" for r in found if r.name.normalized == wish.name)
-
-    async def _fits(self, wishes: list[Wish]) -> bool:
-        try:
-            await self._fit(wishes, wishes, [])
-        except SolverError:
-            return False
-        return True
-
-    async def _no_such_version(self, wish: Wish) -> Failed | None:
-        """None, or the versions there are, newest first, when none is as asked for."""
-        answers = await self.gateway.query(
-            self.channels, self.platforms, [MatchSpec(wish.name, strict=False)], recursive=False
-        )
-        records = [record for answer in answers for record in answer]
-        counted = [r for r in records if wish.tied or r.channel == records[0].channel]
-        if not records or any(wish.spec.matches(r) for r in counted):
-            return None
-        later = next((r.channel for r in records if wish.spec.matches(r)), "")
-        newest = sorted(counted, key=lambda r: (r.version, r.build_number), reverse=True)
-        versions = tuple(version for version, _ in groupby(str(r.version) for r in newest))
-        return Failed("version", package=wish.text, near=versions, url=later)
 
 
 def _offer(record: RepoDataRecord) -> Offer:
