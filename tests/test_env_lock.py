@@ -60,6 +60,7 @@ def test_a_lock_lies_beside_its_file_and_says_what_it_holds(gardener: Gardener) 
     assert is_lock(gardener.lock.read_text())
     shown = gardener.run("env", "lock", str(gardener.file)).stdout
     assert "3 packages" in shown
+    assert f"{gardener.lock} is as it was" in shown
     assert f"env create {gardener.lock}" in shown
 
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from setup_wizard.conda.locked import Locked
 
 
-def written(path: Path) -> Page:
+def written(path: Path, *, changed: bool) -> Page:
     """Where the file is, and how an environment is made from it."""
     return [
-        line("Written: ", (str(path), "path")),
+        line("Written: ", (str(path), "path")) if changed else line((str(path), "path"), " is as it was."),
         line("An environment from it:"),
         whole(f"hpc-jupyter-setup env create {path} -n NAME", indent=2),
     ]

@@ -151,12 +151,13 @@ def _put(text: str, path: Path | None, facts: dict[str, object], json: bool) -> 
     from setup_wizard import files
     from setup_wizard.ui import environment_files, show
 
-    if path and _ours(path) != text:
+    changed = path is not None and _ours(path) != text
+    if path and changed:
         files.write_text(path, text)
     if json:
         show.put_json({"ok": True, "file": path, **facts, **({} if path else {"text": text})})
     elif path:
-        show.put(environment_files.written(path))
+        show.put(environment_files.written(path, changed=changed))
     else:
         print(text, end="")
 
