@@ -14,6 +14,7 @@ import msgspec
 from setup_wizard import trees
 from setup_wizard.conda import contents, history, program, said
 from setup_wizard.conda.build import Work
+from setup_wizard.conda.channels import shown_in
 from setup_wizard.conda.child import TITLES
 from setup_wizard.conda.spec import EnvSpec, package_name
 from setup_wizard.conda.talk import Package
@@ -53,7 +54,10 @@ def solve(
         return tuple(coming)
     names = gone | {p.name for p in coming}
     stay = [p for p in contents.decoded(prefix, _Installed) if p.name not in names]
-    kept = (Package(p.name, p.version, p.build, p.url, p.size, p.sha256, cached=True) for p in stay)
+    kept = (
+        Package(p.name, p.version, p.build, shown_in(p.url), p.size, p.sha256, cached=True)
+        for p in stay
+    )
     return (*kept, *coming)
 
 

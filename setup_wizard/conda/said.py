@@ -7,7 +7,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from setup_wizard.conda import causes
+from setup_wizard.conda.channels import shown_in
 from setup_wizard.conda.spec import EnvSpec, package_name
 from setup_wizard.conda.talk import Failed, Kind, Package
 
@@ -64,7 +67,7 @@ def _package(entry: dict[str, Any], fetched: dict[str, Any] | None) -> Package:
         name,
         version,
         build,
-        str(more.get("url") or f"{folder}/{name}-{version}-{build}"),
+        shown_in(str(more.get("url") or f"{folder}/{name}-{version}-{build}")),
         int(more.get("size") or 0),
         str(more.get("sha256") or ""),
         cached=fetched is None,
@@ -86,6 +89,9 @@ def failure(program: str, answer: dict[str, Any], text: str, spec: EnvSpec, *, o
         failed = _of_text(
             program, f"{answer.get('message') or answer.get('error') or ''}\n{text}".strip(), spec
         )
+    failed = msgspec.structs.replace(
+        failed, message=shown_in(failed.message), url=shown_in(failed.url)
+    )
     no_index = failed.kind in ("channel", "unreachable", "server", "missing")
     return Failed("offline") if offline and no_index else failed
 
