@@ -76,15 +76,14 @@ def places(receipt: Receipt, world: World) -> list[Place]:
 def pick(name: str, receipt: Receipt, world: World) -> Place:
     """The environment that a name or a path stands for, ours or not. Raises BadInput.
 
-    Ours come first; a name that several others have is refused, with their paths.
+    Ours come first, of them the newest; a name that several others have is refused, with their paths.
     """
     if "/" in name:
         prefix = Path(os.path.abspath(Path(name).expanduser()))
         mine = next((p for p in _ours(receipt) if p.prefix == prefix), None)
         return mine or Place(_name(prefix), _existing(prefix))
-    mine = next((p for p in _ours(receipt) if p.name == name), None)
-    if mine:
-        return mine
+    if same := [p for p in _ours(receipt) if p.name == name]:
+        return same[-1]
     every = places(receipt, world)
     named = [p for p in every if p.name == name]
     if len(named) == 1:

@@ -60,7 +60,8 @@ def activating(way: Activating, home: Path) -> Page:
         *(whole(text) for text in way.lines),
         GAP,
         *why,
-        line(("A single command without it: ", "dim"), (once, "command")),
+        line(("A single command without it:", "dim")),
+        whole(once, indent=2),
     ]
 
 
@@ -110,5 +111,6 @@ def _marked(g: Glance, cells: list[Words]) -> list[Words]:
 
 def _sum(seen: Sequence[Glance]) -> Line:
     own = size(sum(g.room.own for g in seen))
-    text = f"{count(len(seen), 'environments')} with {own} of their own; shared are links to packages."
+    whose = "its" if len(seen) == 1 else "their"
+    text = f"{count(len(seen), 'environments')} with {own} of {whose} own; shared are links to packages."
     return line((text, "dim"))
