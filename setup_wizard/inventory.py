@@ -66,8 +66,9 @@ def places(receipt: Receipt, world: World) -> list[Place]:
     there = {p.prefix: p for p in _ours(receipt)}
     seen = {os.path.realpath(p) for p in there}
     others = []
-    for prefix in _others(world, receipt):
-        if (real := os.path.realpath(prefix)) not in seen:
+    for prefix in dict.fromkeys(p for p in _others(world, receipt) if p not in there):
+        is_one = contents.is_environment(prefix) or not os.path.lexists(prefix)
+        if is_one and (real := os.path.realpath(prefix)) not in seen:
             seen.add(real)
             others.append(Place(_name(prefix), prefix))
     return [*there.values(), *sorted(others, key=lambda p: (p.prefix.parent, p.name != "base", p.name))]
@@ -151,8 +152,9 @@ def _ours(receipt: Receipt) -> Iterator[Place]:
 
 
 def _others(world: World, receipt: Receipt) -> Iterator[Path]:
+    """Where others may be: what conda was told of, condas, and all folders in the places for environments."""
     listed = registry.listed(world)
-    yield from (p for p in listed if contents.is_environment(p) or not os.path.lexists(p))
+    yield from listed
     folders = {prefix.parent for prefix in listed if prefix.parent.name == "envs"}
     folders |= {environments.folder(receipt, world), world.home / ".conda/envs"}
     for conda in found.find(world):
@@ -162,7 +164,7 @@ def _others(world: World, receipt: Receipt) -> Iterator[Path]:
     for variable in ("CONDA_ENVS_DIRS", "CONDA_ENVS_PATH"):
         folders |= {Path(p) for p in world.env.get(variable, "").split(":") if p.startswith("/")}
     for folder in sorted(folders):
-        yield from (p for p in _folders_in(folder) if contents.is_environment(p))
+        yield from _folders_in(folder)
 
 
 def _folders_in(folder: Path) -> list[Path]:
