@@ -1,6 +1,6 @@
 """The figures of the project, as ratios within one run on one machine: ours over the least that it could be.
 
-    scripts/bench [startup] [setup] [environment] [shell] [jobs] [rps] [tunnel]
+    scripts/bench [startup] [setup] [environment] [list] [shell] [jobs] [rps] [tunnel]
                   [--runs N] [--in FOLDER] [--record]
 
 Medians of several runs; ours and the floor take turns, so that what else the machine does meets both. Every
@@ -29,6 +29,7 @@ from urllib.parse import unquote, urlsplit
 
 from figures import Figure, machine, mb, ms, over, record, table
 from jobs_bench import jobs
+from listing_bench import listing
 from msgspec.structs import replace
 from rps_bench import rps
 from stopwatch import Bench, account, quiet, report, seconds
@@ -252,6 +253,7 @@ PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "jobs": jobs,
     "rps": rps,
     "tunnel": tunnel,
+    "list": lambda bench: listing(bench, the_spec()),
 }
 
 
