@@ -1,7 +1,8 @@
 """An environment in a few figures: its Python, how many packages, and the room that it takes on disk.
 
 The room is reckoned from the packages' records; whether a package is shared with a package cache, one file of
-it tells. That misses what pip and the user have added, which is seen when each file is looked at (`measure`).
+it tells. That misses byte code, and what pip and the user have added: they are seen when each file is looked
+at (`measure`).
 Both are remembered, as long as nothing was installed or removed.
 """
 
