@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import environments, files, trees
-from setup_wizard.conda import pack, packed
+from setup_wizard.conda import byte_code, pack, packed
 from setup_wizard.conda.packed import Format, Packed
 from setup_wizard.conda.spec import check_name
 from setup_wizard.errors import BadInput, MachineBlocks, SetupError
@@ -79,8 +79,12 @@ def kept(journal: Journal, name: str, report: Report) -> Path:
                 return file
         except SetupError:  # none yet, or a damaged one
             file.unlink(missing_ok=True)
+        compiling = world.marked(f"{byte_code.MARK}={prefix}")
         wanted = prepare(journal, str(prefix), file, "")
-        pack.write(file, wanted.form, wanted.survey, report)
+        what = wanted.survey
+        if compiling:  # next time with all of its byte code
+            what = msgspec.structs.replace(what, note=msgspec.structs.replace(what.note, stamp=""))
+        pack.write(file, wanted.form, what, report)
     return file
 
 

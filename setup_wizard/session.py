@@ -51,9 +51,8 @@ class Process(msgspec.Struct, frozen=True):
 class Job(msgspec.Struct, frozen=True):
     """What to start: Jupyter of the environment at `prefix`, in `folder`, and through what.
 
-    `modules` are environment modules to load before, found also below `modulepaths`. With a container, the
-    prefix is one inside. `scratch` is for what is temporary, with variables of the job. What is `packed` in a
-    file is unpacked on the node's own disk, below one of `local` where it can be.
+    `modules` are environment modules, some below `modulepaths`. With a container, the prefix is one inside.
+    `scratch` is for what is temporary. What is `packed` is unpacked on the node, below one of `local`.
     """
 
     prefix: Path
@@ -122,7 +121,9 @@ class Proven(msgspec.Struct, frozen=True):
 
 
 class End(msgspec.Struct, frozen=True):
-    """How it ended: stopped, idle, left (from the browser), time (that of the job), or died of a problem."""
+    """How it ended. `how`: stopped, idle, left (from the browser), time (the job's was over), or died with a
+    problem and its fix.
+    """
 
     at: float
     how: Literal["stopped", "idle", "left", "time", "died"]

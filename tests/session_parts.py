@@ -9,10 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from setup_wizard import launch, session
+from setup_wizard.conda import environment, pack
+from setup_wizard.conda.spec import named, read_spec
 from setup_wizard.jupyter.nook import Nook
+from setup_wizard.mirror import build, server
 from setup_wizard.session import Address, Job, Place, Session
-from setup_wizard.world import Ask, Reply, World
+from setup_wizard.world import Ask, Reply, World, silent
+from tests.conftest import CACHE
 
 
 def machine(folder: Path) -> World:
@@ -28,6 +34,17 @@ def job(world: World, prefix: Path, **more: Any) -> Job:
     folder = world.home / "work"
     folder.mkdir(exist_ok=True)
     return Job(prefix, folder, **more)
+
+
+def packed_lab(folder: Path) -> tuple[Path, Path]:
+    """A real conda environment with JupyterLab below the folder, and the file in which it is packed."""
+    world, prefix, file = World(folder, dict(os.environ)), folder / "envs/lab", folder / "lab.tar.zst"
+    made = build.build(World.here(), CACHE / "mirror")
+    with server.serve(made.path) as url:
+        asked = msgspec.structs.replace(read_spec(named("jupyterlab")), channels=(f"{url}/conda-forge",))
+        environment.create(world, prefix, asked)
+    pack.write(file, "tar.zst", pack.survey(world, prefix, "lab"), silent)
+    return prefix, file
 
 
 def begun(world: World, wanted: Job) -> tuple[Session, Address]:

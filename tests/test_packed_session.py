@@ -8,19 +8,16 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
 import session_parts as parts
 
 from setup_wizard import launch, orders, packs, session
 from setup_wizard.conda import environment, pack, packed
-from setup_wizard.conda.spec import named, read_spec
 from setup_wizard.container import Container
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.journal import Journal
 from setup_wizard.jupyter import nook, unpacked
 from setup_wizard.jupyter.nook import Nook
-from setup_wizard.mirror import build, server
 from setup_wizard.mirror.tiny import stub
 from setup_wizard.schedulers import Resources
 from setup_wizard.session import Address, End, Place
@@ -28,7 +25,6 @@ from setup_wizard.steps import Kernel
 from setup_wizard.trees import picture
 from setup_wizard.world import Disk, Progress, World, silent
 from tests.channels import channel, spec
-from tests.conftest import CACHE
 
 OTHER_DISK = Path("/dev/shm")
 
@@ -198,15 +194,7 @@ def test_it_is_packed_again_when_it_has_changed(tmp_path: Path, small: tuple[Pat
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A real conda environment with JupyterLab, and the file in which it is packed."""
-    folder = tmp_path_factory.mktemp("lab")
-    world = World(folder, dict(os.environ))
-    made = build.build(World.here(), CACHE / "mirror")
-    with server.serve(made.path) as url:
-        asked = msgspec.structs.replace(read_spec(named("jupyterlab")), channels=(f"{url}/conda-forge",))
-        environment.create(world, folder / "envs/lab", asked)
-    file = folder / "lab.tar.zst"
-    pack.write(file, "tar.zst", pack.survey(world, folder / "envs/lab", "lab"), silent)
-    return folder / "envs/lab", file
+    return parts.packed_lab(tmp_path_factory.mktemp("lab"))
 
 
 @pytest.mark.real
