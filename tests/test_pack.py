@@ -313,7 +313,7 @@ def test_killed_among_the_files_it_begins_anew(world: World, small: dict[str, Pa
 
 def test_killed_at_any_moment_it_goes_on(account: Account, tmp_path: Path) -> None:
     """At each line of the journal, note and file: run again it is there, and undo takes all of it back."""
-    create = ("env", "create", str(account.tiny), "--mirror", account.mirror, "--yes")
+    create = ("env", "create", str(account.tiny), "--mirror", account.mirror, "--yes", "--no-byte-code")
     assert account.run(*create).returncode == 0
     file = str(tmp_path / "tiny.tar.zst")
     assert account.run("env", "pack", "tiny", "-o", file).returncode == 0
@@ -339,7 +339,9 @@ def test_killed_at_any_moment_it_goes_on(account: Account, tmp_path: Path) -> No
 
 def test_the_commands(account: Account, tmp_path: Path) -> None:
     """Created, packed, unpacked under another name with its kernel, changed with conda's ways, undone."""
-    made_ = account.run("env", "create", str(account.tiny), "--mirror", account.mirror, "--yes")
+    made_ = account.run(
+        "env", "create", str(account.tiny), "--mirror", account.mirror, "--yes", "--no-byte-code"
+    )
     assert made_.returncode == 0, made_.stderr
     file = tmp_path / "tiny.tar.zst"
     looked = json.loads(account.run("env", "pack", "tiny", "-o", str(file), "--dry-run", "--json").stdout)
@@ -370,7 +372,10 @@ def test_the_commands(account: Account, tmp_path: Path) -> None:
 def test_a_file_of_the_users_stays(account: Account, tmp_path: Path) -> None:
     """Over a packed environment of before it may go, over anything else it never goes."""
     assert (
-        account.run("env", "create", str(account.tiny), "--mirror", account.mirror, "--yes").returncode == 0
+        account.run(
+            "env", "create", str(account.tiny), "--mirror", account.mirror, "--yes", "--no-byte-code"
+        ).returncode
+        == 0
     )
     file = tmp_path / "thesis.tar.gz"
     file.write_text("mine")

@@ -117,6 +117,22 @@ def test_no_room_is_a_sentence(node: Node, small: tuple[Path, Path]) -> None:
     nook.leave(node, mine, patience=1)
 
 
+def test_what_takes_too_long_is_given_up(
+    node: Node, small: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it can run as it is, nobody waits longer for the copy than for Jupyter; else it is waited for."""
+    prefix, file = small
+    mine = a_nook(node)
+    monkeypatch.setattr(unpacked, "PATIENCE", -1.0)
+    copy = unpacked.make(node, mine, unpacked.Source(file, prefix), silent)
+    assert copy.prefix == prefix
+    assert "takes more than" in copy.note
+    assert not mine.copy.exists()
+    copy = unpacked.make(node, mine, unpacked.Source(file, prefix / "gone"), silent)
+    assert copy == (mine.copy, "")
+    nook.leave(node, mine, patience=1)
+
+
 def test_an_end_while_it_unpacks_leaves_nothing(node: Node, small: tuple[Path, Path]) -> None:
     """A signal is taken between two files; a damaged file leaves no half of an environment."""
     prefix, file = small

@@ -34,6 +34,7 @@ FORMATS: tuple[Format, ...] = ("tar.zst", "tar.gz")
 NOTE = "conda-meta/hpc-jupyter-setup.pack"
 VERSION = 1
 BLOCK = 1 << 20  # bytes read at a time
+SIP = 1 << 15  # bytes that tarfile holds: with each entry it copies all of them
 LEVELS = {"tar.gz": 5, "tar.zst": 3}  # higher ones cost minutes, and save a few percent
 HANDS = 2  # threads of zstd: on a login node others work too
 MAGIC = {b"\x28\xb5\x2f\xfd": "tar.zst", b"\x1f\x8b": "tar.gz"}
@@ -108,7 +109,7 @@ def reading(path: Path) -> Iterator[tarfile.TarFile]:
         with (
             path.open("rb") as raw,
             _unpacking(raw, path) as plain,
-            tarfile.open(fileobj=plain, mode="r|", bufsize=BLOCK) as archive,
+            tarfile.open(fileobj=plain, mode="r|", bufsize=SIP) as archive,
         ):
             yield archive
     except (tarfile.TarError, EOFError, zstd.ZstdError, zlib.error, gzip.BadGzipFile) as e:

@@ -9,7 +9,7 @@ import os
 import shutil
 import tarfile
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
@@ -50,7 +50,7 @@ def into(world: World, file: Path, folder: Path, prefix: Path, report: Report) -
     with packed.reading(file) as archive:
         note = packed.note_of(archive, file)
         packed.fits(world, note, file)
-        work = _Work(file, folder, prefix, note, world.now(), {n.path: n for n in note.naming})
+        work = _Work(file, str(folder), prefix, note, world.now(), {n.path: n for n in note.naming})
         folder.mkdir(parents=True, exist_ok=True)
         done, title = 0, f"Unpack {note.name}"
         while member := archive.next():
@@ -71,7 +71,7 @@ class _Work:
     """An archive being unpacked: where to, what its files name, and what is there by now."""
 
     file: Path
-    folder: Path
+    folder: str
     prefix: Path
     note: Packed
     now: float
@@ -97,11 +97,10 @@ class _Work:
 
     def _checked(self, member: tarfile.TarInfo) -> str:
         path = member.name
-        parts = PurePosixPath(path).parts
-        above = [str(parent) for parent in PurePosixPath(path).parents][:-1]
-        if not parts or path.startswith("/") or ".." in parts or "\0" in path or path != "/".join(parts):
+        parts, above = path.split("/"), path.rpartition("/")[0]
+        if not {"", ".", ".."}.isdisjoint(parts) or "\0" in path:
             raise self._evil(path, "leads out of the environment")
-        if path in self.made or (above and f"{self.folder}/{above[0]}" not in self.folders):
+        if path in self.made or (above and f"{self.folder}/{above}" not in self.folders):
             raise self._evil(path, "comes twice, or goes through a link")
         if path == "conda-meta" and not member.isdir():
             raise self._evil(path, "is no folder")

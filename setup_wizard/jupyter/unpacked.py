@@ -18,13 +18,14 @@ import msgspec
 from setup_wizard.errors import MachineBlocks, SetupError
 from setup_wizard.files import cannot_write
 from setup_wizard.jupyter.nook import FAR, PREFIX, Nook, filled, remove_copy
-from setup_wizard.world import Report, World
+from setup_wizard.world import Progress, Report, World
 
 if TYPE_CHECKING:
     from setup_wizard.conda.packed import Packed
 
 ROOM = 1.1  # times what it holds: blocks are larger than the ends of files
 MEMORY = ("tmpfs", "ramfs")  # what lies there is taken from the job's memory: the last choice
+PATIENCE = 120.0  # seconds to unpack, where it can run as it is: who follows the session waits for 600
 VARIABLES = ("SLURM_TMPDIR", "TMPDIR")
 
 
@@ -55,17 +56,33 @@ def make(world: World, nook: Nook, source: Source, report: Report) -> Copy:
         folder = _folder(world, nook, source, note)
         prefix = Path(os.path.realpath(folder))
         try:
-            unpack.into(world, source.file, prefix, prefix, report)
+            unpack.into(world, source.file, prefix, prefix, _in_time(world, source, report))
         except OSError as e:
             raise cannot_write(prefix, e) from e
         _offer_kernels(world, note.prefix, prefix)
         return Copy(prefix)
     except SetupError as e:
         remove_copy(nook)
-        if not os.access(source.prefix / "bin/python3", os.X_OK):
+        if not _runs(source):
             raise
         told = f"It runs from {source.prefix}, and not from a disk of the node: {e.problem}"
         return Copy(source.prefix, told)
+
+
+def _in_time(world: World, source: Source, report: Report) -> Report:
+    """The report, which ends what takes too long where there is another way."""
+    deadline = world.now() + PATIENCE if _runs(source) else float("inf")
+
+    def watched(progress: Progress) -> None:
+        report(progress)
+        if world.now() > deadline:
+            raise MachineBlocks(f"Unpacking takes more than {PATIENCE:.0f} s.", fix="Add: --no-packed")
+
+    return watched
+
+
+def _runs(source: Source) -> bool:
+    return os.access(source.prefix / "bin/python3", os.X_OK)
 
 
 def _folder(world: World, nook: Nook, source: Source, note: Packed) -> Path:
