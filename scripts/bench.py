@@ -1,7 +1,6 @@
 """The figures of the project, as ratios within one run on one machine: ours over the least that it could be.
 
-    scripts/bench [startup] [setup] [environment] [list] [shell] [jobs] [rps] [tunnel]
-                  [--runs N] [--in FOLDER] [--record]
+    scripts/bench [PART…] [--runs N] [--in FOLDER] [--record]
 
 Medians of several runs; ours and the floor take turns, so that what else the machine does meets both. Every
 environment goes to a path that never was: a file system that has just lost 17,000 files hesitates to give
@@ -11,58 +10,38 @@ their inodes away again, which says nothing about us. So all is deleted at the v
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
-import resource
 import shutil
 import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from figures import Figure, machine, mb, ms, over, record, table
+from index_bench import index
 from jobs_bench import jobs
 from listing_bench import listing
-from msgspec.structs import replace
+from making import ENVIRONMENT, created, linked, the_mirror, the_spec
+from ready_bench import again, many, ready
 from rps_bench import rps
-from stopwatch import Bench, account, quiet, report, seconds
+from stopwatch import US, Bench, account, quiet, report, seconds
 from tunnel_bench import tunnel
 
-from setup_wizard.conda.environment import Solution, create, solve
-from setup_wizard.conda.spec import EnvSpec, named, read_spec
-from setup_wizard.conda.talk import Package
+from setup_wizard.conda.environment import Solution, solve
+from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.journal import Journal
-from setup_wizard.mirror import build, server
+from setup_wizard.mirror import server
 from setup_wizard.steps.login_file import reads_rc
 from setup_wizard.world import Progress, World
 
-T = TypeVar("T")
-ENVIRONMENT = "jupyterlab"
-US = [sys.executable, "-I", "-m", "setup_wizard"]
 UNPACK = 'unzip -p "$1" "pkg-*" | zstd -dc | tar -xf - -C "$2"'
-
-
-def apart(work: Callable[..., T], *args: object) -> T:
-    """Do it in a process of its own; the memory that it takes is not ours, nor ours its."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(work, *args).result()
-
-
-def the_mirror() -> Path:
-    """The rehearsal's mirror, built when it is not there yet."""
-    return apart(_mirror)
-
-
-def _mirror() -> Path:
-    world = World.here()
-    return build.build(world, world.cache / "mirror", report=report).path
 
 
 # --- starting -------------------------------------------------------------------------------------------
@@ -184,30 +163,6 @@ def one_round(bench: Bench, spec: EnvSpec, archives: list[Path], wanted: Solutio
     return Round(cold, unpack, known, warm, link, max(memory, memory_warm), second)
 
 
-def linked(environment: Path, place: Path) -> float:
-    """Seconds to link all of an environment's files at another place, and do nothing else."""
-    os.sync()
-    return seconds(quiet("cp", "-al", environment, place))
-
-
-def the_spec() -> EnvSpec:
-    """The environment that ships with us, from the mirror's channel."""
-    return replace(read_spec(named(ENVIRONMENT)), channels=((the_mirror() / "conda-forge").as_uri(),))
-
-
-def created(world: World, prefix: Path, spec: EnvSpec, wanted: tuple[Package, ...] = ()) -> tuple[float, int]:
-    """Make the environment, in a process of its own; the seconds, and the peak of memory in bytes."""
-    report(Progress(f"Making {prefix}"))
-    os.sync()
-    return apart(_create, world, prefix, spec, wanted)
-
-
-def _create(world: World, prefix: Path, spec: EnvSpec, wanted: tuple[Package, ...]) -> tuple[float, int]:
-    took = seconds(lambda: create(world, prefix, spec, wanted=wanted))
-    peaks = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return took, sum(peaks) * 1024
-
-
 def unpacked(archives: list[Path], folder: Path) -> float:
     """Seconds to unpack the archives side by side, as many at a time as there are processors."""
     places = [folder / archive.stem for archive in archives]
@@ -249,6 +204,10 @@ PARTS: dict[str, Callable[[Bench], list[Figure]]] = {
     "startup": startup,
     "setup": setup,
     "environment": environment,
+    "ready": ready,
+    "again": again,
+    "many": many,
+    "index": index,
     "shell": shell,
     "jobs": jobs,
     "rps": rps,

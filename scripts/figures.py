@@ -33,7 +33,7 @@ class Figure:
         return f"| {self.what} | {self.ours} | {self.floor} | {self.ratio} | {self.budget} | {verdict} |"
 
 
-def over(what: str, ours: float, way: str, floor: float, most: float | None = 1.3) -> Figure:
+def over(what: str, ours: float, way: str, floor: float, most: float | None = 1.2) -> Figure:
     """Ours over the floor, at most so many times (None: recorded as it is)."""
     ratio = ours / floor
     budget, holds = (f"≤ {most}", ratio <= most) if most else ("", None)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from figures import Figure, ms
-from stopwatch import Bench, account, quiet, report
+from stopwatch import US, Bench, account, quiet, report
 
 from setup_wizard.apply import apply
 from setup_wizard.conda.environment import solve
@@ -17,7 +17,6 @@ from setup_wizard.steps import CondaEnv, Kernel
 from setup_wizard.world import Progress, World
 
 MANY = 50
-US = [sys.executable, "-I", "-m", "setup_wizard"]
 
 
 def listing(bench: Bench, spec: EnvSpec) -> list[Figure]:

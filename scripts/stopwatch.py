@@ -15,6 +15,8 @@ from statistics import median
 
 from setup_wizard.world import Progress, World
 
+US = [sys.executable, "-I", "-m", "setup_wizard"]
+
 
 @dataclass(frozen=True)
 class Bench:
