@@ -231,13 +231,19 @@ def problem(world: World, place: Place, figures: summary.Summary) -> str:
         return f"{', '.join(gone[:3])} {'is' if len(gone) == 1 else 'are'} gone"
     if figures.python and not os.access(prefix / "bin/python", os.X_OK):
         return "bin/python is missing"
-    return _moved(prefix)
-
-
-def _moved(prefix: Path) -> str:
-    """pip's first line names the Python that it was installed for."""
-    python = Path(found.interpreter(prefix / "bin/pip"))
-    elsewhere = os.path.realpath(python.parent) != os.path.realpath(prefix / "bin")
-    if python.is_absolute() and python.name.startswith("python") and elsewhere:
-        return f"its programs are those of {python.parent.parent}: it was moved or copied here"
+    if elsewhere := moved(prefix):
+        return f"its programs are those of {elsewhere}: it was moved or copied here"
     return ""
+
+
+def moved(prefix: Path) -> Path | None:
+    """Where an environment was made that is not there any more, but here; None: it is where it was made.
+
+    The first lines of its programs name the Python that they were installed for.
+    """
+    for name in ("pip", "jupyter", "ipython"):
+        python = Path(found.interpreter(prefix / "bin" / name))
+        elsewhere = os.path.realpath(python.parent) != os.path.realpath(prefix / "bin")
+        if python.is_absolute() and python.name.startswith("python") and elsewhere:
+            return python.parent.parent
+    return None

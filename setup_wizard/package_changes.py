@@ -80,6 +80,7 @@ def prepare(journal: Journal, step: CondaEnv, asked: Change, answers: Answers, r
         update=change.digest(solution.packages),
         file="" if own else new,
         packed=None,
+        reinstall=None,
     )
     if not difference and environment.standing(world, step.prefix, after.spec) == "complete":
         after = msgspec.structs.replace(after, packages=(), update="")

@@ -57,9 +57,14 @@ def seal_tree(
     system; None: now.
     """
     if paths is None:
-        paths = set(walk(root)) - _read(_note(world, root, "open"))
+        paths = but_for_theirs(world, root)
     _write(_note(world, root, "sealed"), sorted(paths), at_ns)
     _note(world, root, "open").unlink(missing_ok=True)
+
+
+def but_for_theirs(world: World, root: Path) -> set[str]:
+    """All paths in a tree that is open, but for those that were the user's when it was opened."""
+    return set(walk(root)) - _read(_note(world, root, "open"))
 
 
 def is_open(world: World, root: Path) -> bool:

@@ -55,7 +55,7 @@ def make(work: Work, wanted: tuple[Package, ...] = ()) -> None:
     try:
         _prepare(building, digest(work.spec))
         if not _from_twin(work, building, wanted):
-            _engine(work, target=building, wanted=wanted)
+            _engine(work, _request(work, building, wanted))
         note_scripts(building)
         os.rename(building, work.prefix)
         files.sync_folder(work.prefix.parent)
@@ -65,14 +65,18 @@ def make(work: Work, wanted: tuple[Package, ...] = ()) -> None:
         remove_building(work.prefix)
 
 
-def change(work: Work, wanted: tuple[Package, ...] = ()) -> None:
-    """Change an environment in place. What somebody else has added to it stays; what is damaged is mended."""
+def change(work: Work, wanted: tuple[Package, ...] = (), reinstall: tuple[str, ...] = ()) -> None:
+    """Change an environment in place. What somebody else has added to it stays; what is damaged is mended.
+
+    The packages of `reinstall` are known to be damaged.
+    """
     contents.clean_up(work.prefix)
-    damaged = tuple(contents.damaged(work.prefix))
+    damaged = tuple(dict.fromkeys([*reinstall, *contents.damaged(work.prefix)]))
     keep = contents.say_unfinished(work.prefix)
     byte_code.stop(work.world, work.prefix)
     byte_code.take_out(work.prefix, {p.stem for p in wanted})
-    _engine(work, target=work.prefix, keep=keep, reinstall=damaged, wanted=wanted)
+    request = _request(work, work.prefix, wanted)
+    _engine(work, msgspec.structs.replace(request, keep=keep, reinstall=damaged, suspect=reinstall))
 
 
 def finish(work: Work, update: str = "") -> None:
@@ -153,12 +157,16 @@ def _from_twin(work: Work, building: Path, wanted: tuple[Package, ...]) -> bool:
     return True
 
 
-def _request(work: Work) -> Request:
+def _request(work: Work, target: Path | None = None, wanted: tuple[Package, ...] = ()) -> Request:
+    """What is asked of the engine: to solve, and with a target to install there."""
     return Request(
         work.spec.urls,
         work.spec.dependencies,
         repodata=str(work.world.cache / "repodata"),
         packages=str(work.pkgs),
+        prefix=str(work.prefix) if target else "",
+        target=str(target or ""),
+        wanted=tuple(p.url for p in wanted),
         pins=contents.pins(work.prefix),
         lock=sources.lock_text(work.world, work.spec),
         exact=work.spec.exact,
@@ -166,23 +174,8 @@ def _request(work: Work) -> Request:
     )
 
 
-def _engine(
-    work: Work,
-    *,
-    target: Path,
-    keep: tuple[str, ...] = (),
-    reinstall: tuple[str, ...] = (),
-    wanted: tuple[Package, ...] = (),
-) -> None:
+def _engine(work: Work, request: Request) -> None:
     """Let the engine install; again, should the package cache hold packages that somebody edited."""
-    request = msgspec.structs.replace(
-        _request(work),
-        prefix=str(work.prefix),
-        target=str(target),
-        keep=keep,
-        reinstall=reinstall,
-        wanted=tuple(p.url for p in wanted),
-    )
     with _looked_through(work.pkgs) as edited:
         answer = ask(work.world, request, work.spec, work.report)
     suspect = tuple(p.name for p in answer.packages if p.stem in edited)

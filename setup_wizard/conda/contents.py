@@ -130,21 +130,33 @@ def file_lists(prefix: Path) -> list[FileList]:
     Of a package for any Python, conda's records have them as they are in the archive.
     """
     lists = decoded(prefix, FileList)
-    python = next((stem for stem in stems(prefix) if name_of(stem) == "python"), "")
-    if not python or all(one.noarch != "python" for one in lists):
+    if all(one.noarch != "python" for one in lists) or not (inside := site_packages(prefix)):
         return lists
-    record = (prefix / "conda-meta" / f"{python}.json").read_bytes()
-    inside = msgspec.json.decode(record, type=_Python).site_packages
     return [_in_place(one, inside) if one.noarch == "python" else one for one in lists]
 
 
-def _in_place(one: FileList, site_packages: str) -> FileList:
+def site_packages(prefix: Path) -> str:
+    """Where the packages of the installed Python lie, relative to the prefix; "" where none is installed."""
+    python = next((stem for stem in stems(prefix) if name_of(stem) == "python"), "")
+    if not python:
+        return ""
+    record = (prefix / "conda-meta" / f"{python}.json").read_bytes()
+    try:
+        return msgspec.json.decode(record, type=_Python).site_packages
+    except msgspec.MsgspecError:
+        return ""
+
+
+def _in_place(one: FileList, inside: str) -> FileList:
+    entries = (msgspec.structs.replace(e, path=placed(e.path, inside)) for e in one.paths_data.paths)
+    return msgspec.structs.replace(one, paths_data=Paths(tuple(entries)))
+
+
+def placed(path: str, site_packages: str) -> str:
+    """Where a file of a package for any Python lies, from its path in the archive; else the same path."""
+    top, _, rest = path.partition("/")
     moved = {"site-packages": site_packages, "python-scripts": "bin"}
-    paths = (
-        msgspec.structs.replace(e, path="/".join([moved.get(top, top), rest])) if rest else e
-        for e, (top, _, rest) in ((e, e.path.partition("/")) for e in one.paths_data.paths)
-    )
-    return msgspec.structs.replace(one, paths_data=Paths(tuple(paths)))
+    return f"{moved[top]}/{rest}" if rest and top in moved else path
 
 
 def decoded(prefix: Path, kind: type[T]) -> list[T]:

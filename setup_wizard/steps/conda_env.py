@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import files, trees
-from setup_wizard.conda import byte_code, change, contents, environment, frozen, registry
+from setup_wizard.conda import byte_code, change, contents, damage, environment, frozen, registry
 from setup_wizard.conda import prefix as prefixes
 from setup_wizard.conda.channels import shown
 from setup_wizard.conda.spec import EnvSpec
@@ -28,6 +28,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     `packed` in a file comes from there; `bytes` and `files` are what it takes on disk. `byte_code`: its
     packages' byte code is made, in the background, and shared with other environments. The `engine` is the
     user's own conda or mamba, where it is to do the work.
+    A repair has the packages to `reinstall`, and removes what others left over; None: it is no repair.
     """
 
     name: str
@@ -41,6 +42,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     files: int = 0
     byte_code: bool = True
     engine: Path | None = None
+    reinstall: tuple[str, ...] | None = None
 
     @property
     def title(self) -> str:
@@ -73,13 +75,16 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             solution = environment.Solution(self.packages)
         else:
             solution = environment.solve(world, self.prefix, self.spec, report, engine=self.engine)
-        new = environment.Solution(change.new_packages(self.prefix, solution.packages), self.byte_code)
+        again = [p for p in solution.packages if p.name in (self.reinstall or ())]
+        there = contents.stems(self.prefix)
+        new = environment.Solution(
+            (*change.new_packages(self.prefix, solution.packages), *again), self.byte_code
+        )
         downloads = [
             Download(p.url.rpartition("/")[2], shown(p.url), p.size, p.sha256) for p in new.to_download
         ]
         bare = tuple(msgspec.structs.replace(p, depends=(), cached=False) for p in solution.packages)
         settled = msgspec.structs.replace(self, packages=bare)
-        there = contents.stems(self.prefix)
         return Forecast(
             tuple(downloads),
             new.bytes_on_disk,
@@ -111,12 +116,15 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             update=self.update,
             byte_code=self.byte_code,
             engine=self.engine,
+            reinstall=self.reinstall,
         )
         if self.file:
             files.sweep(self.prefix / contents.FILE)
             files.write(self.prefix / contents.FILE, self.file.encode(), mtime_ns=moment)
         paths: list[str] | None = contents.own_paths(self.prefix)
-        if self.packed or self.spec.pip or any(p.endswith("-post-link.sh") for p in paths or ()):
+        if self.reinstall is not None:  # what is installed again is ours, although it had been changed
+            paths = [*(paths or ()), *trees.but_for_theirs(world, self.prefix)]
+        elif self.packed or self.spec.pip or any(p.endswith("-post-link.sh") for p in paths or ()):
             paths = None  # what pip, scripts and an archive brought is known only by looking
         trees.seal_tree(world, self.prefix, paths, at_ns=moment)
 
@@ -147,10 +155,13 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         lines += [f"  with {self.engine}"] if self.engine else []
         if self.packed:
             return "\n".join([*lines, f"  from {self.packed}"])
+        if self.reinstall is not None:
+            lines = [f"repair the conda environment {self.prefix}"]
+            lines += [f"  install {name} again" for name in self.reinstall]
+            lines += [f"  remove {path}" for path in damage.leftovers(self.prefix)]
         if self.update:
-            return "\n".join(
-                [*lines, *(f"  {text}" for text in change.difference(self.prefix, self.packages).lines)]
-            )
+            changes = change.difference(self.prefix, self.packages).lines if self.packages else []
+            return "\n".join([*lines, *(f"  {text}" for text in changes)])
         lines += [f"  channel {shown(channel)}" for channel in self.spec.channels]
         lines += [f"  {dependency}" for dependency in self.spec.dependencies]
         lines += [f"  pip: {line}" for line in self.spec.pip]

@@ -53,7 +53,7 @@ class Kernel(msgspec.Struct, frozen=True, tag="kernel"):
         return f"kernel:{self.name.lower()}"
 
     def check(self, world: World) -> State:
-        path = self._path(world)
+        path = self.path(world)
         if missing := self._missing():
             return Done(f"no kernel: {missing}")
         old, new = files.read_text(path), self._text()
@@ -65,24 +65,30 @@ class Kernel(msgspec.Struct, frozen=True, tag="kernel"):
 
     def forecast(self, world: World, report: Report) -> Forecast:
         """One small file."""
-        return Forecast(bytes_on_disk=len(self._text()), files=3, where=self._path(world))
+        return Forecast(bytes_on_disk=len(self._text()), files=3, where=self.path(world))
 
     def apply(self, world: World, report: Report) -> None:
-        path = self._path(world)
+        path = self.path(world)
         if path.exists() and (trouble := self._taken(path)):
             raise trouble
         files.write_text(path, self._text())
 
     def undo(self, before: Before, world: World) -> Sequence[Path]:
-        path = self._path(world)
+        path = self.path(world)
         if path.exists() and not kernelspec.is_untouched(path):
             return [path]
         assert isinstance(before, files.FileBefore)
         files.put_back(before)
         return []
 
-    def _path(self, world: World) -> Path:
+    def path(self, world: World) -> Path:
+        """Its kernelspec."""
         return jupyter_data(world) / "kernels" / self.name.lower() / "kernel.json"
+
+    @property
+    def program(self) -> Path | None:
+        """The program that it starts."""
+        return kernelspec.program(msgspec.json.decode(self._text()))
 
     def _missing(self) -> str:
         """What the environment lacks for this kernel; "" for nothing."""

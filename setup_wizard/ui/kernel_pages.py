@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from setup_wizard.steps import Kernel
 
 
+SPARE = (4, 2)  # columns that can be done without, where the paper is narrow
+
+
 def listing(specs: Sequence[Kernelspec], home: Path) -> Page:
     """Those that every Jupyter shows, those of single environments, and what is wrong with some."""
     if not specs:
@@ -26,10 +29,16 @@ def listing(specs: Sequence[Kernelspec], home: Path) -> Page:
     inside = [s for s in specs if s.seen == "inside"]
     page: Page = []
     if everywhere:
-        page += [title("In every Jupyter of yours"), *grid([_row(s, home) for s in everywhere], indent=1)]
+        page += [
+            title("In every Jupyter of yours"),
+            *grid([_row(s, home) for s in everywhere], 1, spare=SPARE),
+        ]
     if inside:
         page += [GAP] if page else []
-        page += [title("Only in the Jupyter of their environment"), *grid([_row(s, home) for s in inside], 1)]
+        page += [
+            title("Only in the Jupyter of their environment"),
+            *grid([_row(s, home) for s in inside], 1, spare=SPARE),
+        ]
     for spec in (s for s in specs if s.problem):
         page += [GAP, line((spec.name, "strong"), f": {tilde(spec.problem, home)}.", mark=BAD)]
         page += remedy(tilde(spec.fix, home), indent=2)

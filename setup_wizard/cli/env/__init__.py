@@ -15,6 +15,7 @@ COMMANDS = {
     "search": ("search", "search", "Show which versions of a package there are."),
     "activate": ("inside", "activate", "Tell how an environment is activated in your shell."),
     "run": ("inside", "run", "Run a command inside of an environment."),
+    "check": ("check", "check", "Look for what is wrong with environments; mend it."),
     "lock": ("files", "lock", "Solve a YAML file once, into a lock beside it."),
     "export": ("files", "export", "Print what an environment holds, to make it again."),
     "lint": ("files", "lint", "Look for every mistake in an environment.yml."),
@@ -79,6 +80,10 @@ def _module(name: str) -> ModuleType:
             from setup_wizard.cli.env import delete
 
             return delete
+        case "check":
+            from setup_wizard.cli.env import check
+
+            return check
         case "files":
             from setup_wizard.cli.env import files
 

@@ -16,12 +16,12 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 from rattler import PackageCache, PrefixRecord, RepoDataRecord, install
-from rattler.exceptions import GatewayError, InstallerError, SolverError
+from rattler.exceptions import GatewayError, InstallerError, IoError, SolverError
 from rattler.package_cache.package_cache import ValidationMode
 
 from setup_wizard.conda import causes
@@ -160,7 +160,12 @@ async def _install(
 
 
 def _installed(target: Path) -> list[PrefixRecord]:
-    return [PrefixRecord.from_path(path) for path in sorted((target / "conda-meta").glob("*.json"))]
+    """The records there; one that is torn says nothing, and its package is installed again."""
+    found = []
+    for path in sorted((target / "conda-meta").glob("*.json")):
+        with suppress(IoError):
+            found.append(PrefixRecord.from_path(path))
+    return found
 
 
 def _near(have: list[PrefixRecord], request: Request, asked: set[str]) -> list[PrefixRecord]:

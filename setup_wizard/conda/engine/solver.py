@@ -125,7 +125,8 @@ class Solver:
     async def exactly(self, urls: tuple[str, ...], have: list[PrefixRecord]) -> list[RepoDataRecord]:
         """The packages at these addresses. Raises Gone where neither the channels nor we have one."""
         known: dict[str, RepoDataRecord] = {record.url: record for record in have}
-        known |= await self.known(urls)
+        if unknown := tuple(url for url in urls if url not in known):
+            known |= await self.known(unknown)
         if gone := [url for url in urls if url not in known]:
             raise Gone(gone[0])
         return [known[url] for url in urls]

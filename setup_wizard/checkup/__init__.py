@@ -1,0 +1,28 @@
+"""`env check`: an environment held against its records, and what is around it that does it harm.
+
+Nothing is changed, no program is started, no network is asked; `mending` says what can be done about it.
+"""
+
+from __future__ import annotations
+
+from setup_wizard.checkup import packages, surroundings
+from setup_wizard.checkup.remark import Checkup, Remark
+from setup_wizard.conda import contents, damage
+from setup_wizard.conda.damage import Look
+from setup_wizard.inventory import Place
+from setup_wizard.journal import Receipt
+from setup_wizard.world import World
+
+__all__ = ["Checkup", "Remark", "examine"]
+
+
+def examine(place: Place, receipt: Receipt, world: World, *, every_byte: bool = False) -> Checkup:
+    """Look at an environment; `every_byte` reads its files, else sizes and times have to do."""
+    there = contents.is_environment(place.prefix)
+    look = damage.look(place.prefix, every_byte=every_byte) if there else Look(0, {})
+    remarks = [
+        *surroundings.standing(place, receipt, world),
+        *packages.remarks(place, look, receipt),
+        *(surroundings.remarks(place, receipt, world) if there else ()),
+    ]
+    return Checkup(place.called, place.prefix, place.ours, look.files, tuple(remarks))

@@ -1,0 +1,134 @@
+"""The packages of an environment: their records and files, their channels, and what pip has put over them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from setup_wizard.checkup.remark import Remark
+from setup_wizard.conda import contents
+from setup_wizard.conda.channels import TERMS, is_anacondas
+from setup_wizard.conda.damage import Flaw, Look, Record
+from setup_wizard.conda.spec import package_name
+from setup_wizard.inventory import Place
+from setup_wizard.journal import Receipt
+from setup_wizard.jupyter import words
+from setup_wizard.steps import CondaEnv
+
+SERVER = "jupyter_server"
+SITE = "lib/python3*/site-packages"
+
+
+def remarks(place: Place, look: Look, receipt: Receipt) -> Iterator[Remark]:
+    """What is to be said of the packages."""
+    over = _over(place.prefix, look)
+    for stem in look.unreadable:
+        yield Remark(
+            "records", "bad", f"the record of {stem} cannot be read", _again(place, stem), place.ours
+        )
+    for record in look.records:
+        if record.name in look.flaws and record.name not in over:
+            yield _damaged(place, record, look.flaws[record.name])
+    yield from _server(place, look)
+    yield from _by_pip(place, over, receipt)
+    yield from _terms(look.records)
+    if look.leftovers:
+        what = "1 file was" if len(look.leftovers) == 1 else f"{len(look.leftovers)} files were"
+        text = f"{what} left over by conda, or by programs that were killed"
+        fix = _fix(place) if place.ours else f"Remove them: rm {place.prefix}/{look.leftovers[0]} …"
+        yield Remark("leftovers", "warn", text, fix, place.ours, paths=look.leftovers)
+
+
+def _damaged(place: Place, record: Record, flaws: tuple[Flaw, ...]) -> Remark:
+    gone = sum(f.how == "gone" for f in flaws)
+    if gone == len(record.paths_data.paths):
+        text = f"{record.name} is recorded, but none of its {gone} files is there"
+    else:
+        counts = [(n, how) for n, how in ((gone, "gone"), (len(flaws) - gone, "changed")) if n]
+        what = "file" if counts[0][0] == 1 else "files"
+        first, *more = (f"{n} {how}" for n, how in counts)
+        told = ", ".join([first.replace(" ", f" {what} "), *more])
+        text = f"{record.name} {record.version}: {told}"
+    paths = tuple(f.path for f in flaws)
+    mends = place.ours and record.name not in contents.theirs(place.prefix)
+    fix = _fix(place) if mends else _by_conda(place, record.name)
+    return Remark("files", "bad", text, fix, mends, record.name, paths)
+
+
+def _again(place: Place, name: str) -> str:
+    return _fix(place) if place.ours else _by_conda(place, name)
+
+
+def _by_conda(place: Place, name: str) -> str:
+    return f"conda install -p {place.prefix} --force-reinstall {name}"
+
+
+def _fix(place: Place) -> str:
+    return f"hpc-jupyter-setup env check {place.called} --fix"
+
+
+def _server(place: Place, look: Look) -> Iterator[Remark]:
+    """A jupyter_server below the floor; the one that Python finds counts, whoever has installed it."""
+    recorded = next((r.version for r in look.records if r.name == SERVER), "")
+    installed = [version for name, version, _ in _dists(place.prefix) if name == _plain(SERVER)]
+    version = max(installed, key=_number, default=recorded)
+    if said := words.warning(version):
+        update = f"hpc-jupyter-setup env update {place.called} {SERVER}"
+        foreign = f"conda update -p {place.prefix} {SERVER}"
+        mends = place.ours and bool(recorded)
+        text = said.partition(". Update it")[0]
+        yield Remark("security", "bad", text, update if mends else foreign, mends, SERVER)
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in re.findall(r"\d+", version)[:3])
+
+
+def _over(prefix: Path, look: Look) -> dict[str, str]:
+    """What pip has put in the place of packages of conda, with its version, by the names of those."""
+    paths = (e.path for r in look.records for e in r.paths_data.paths if ".dist-info/" in e.path)
+    owned = {path.partition(".dist-info/")[0].rpartition("/")[2] for path in paths}
+    stray = {n: v for n, v, path in _dists(prefix) if path.name.removesuffix(".dist-info") not in owned}
+    return {r.name: stray[_plain(r.name)] for r in look.records if _plain(r.name) in stray}
+
+
+def _dists(prefix: Path) -> Iterator[tuple[str, str, Path]]:
+    """Name, version and folder of each installed distribution, as Python sees them."""
+    for path in sorted(prefix.glob(f"{SITE}/*.dist-info")):
+        name, _, version = path.name.removesuffix(".dist-info").partition("-")
+        yield _plain(name), version, path
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _by_pip(place: Place, over: dict[str, str], receipt: Receipt) -> Iterator[Remark]:
+    entry = receipt.get(f"conda_env:{place.prefix}")
+    wanted = entry.step.spec.pip if entry and isinstance(entry.step, CondaEnv) else ()
+    asked = {_plain(package_name(line)) for line in wanted}
+    for name, version in over.items():
+        text = f"pip has put its {name} {version} in the place of conda's"
+        if _plain(name) in asked:
+            yield Remark("pip", "note", f"{text}, as the environment's file asks for", package=name)
+            continue
+        uninstall = f"{place.prefix}/bin/python -m pip uninstall {name}"
+        fix = f"{uninstall}\n{_again(place, name)}"
+        yield Remark("pip", "warn", text, fix, package=name)
+
+
+def _terms(records: tuple[Record, ...]) -> Iterator[Remark]:
+    theirs = [r.name for r in records if is_anacondas(_channel(r))]
+    if theirs:
+        more = f" and {len(theirs) - 3} more" if len(theirs) > 3 else ""
+        text = f"{', '.join(theirs[:3])}{more} came from Anaconda's channels («defaults»)"
+        fix = f"Read whether their terms of use let you ({TERMS}), or make it anew from conda-forge."
+        yield Remark("channels", "warn", text, fix)
+
+
+def _channel(record: Record) -> str:
+    """The channel's address or name, without the platform that conda's records have behind it."""
+    if record.url:
+        return record.url.rsplit("/", 2)[0]
+    return re.sub(r"/(noarch|[a-z]+-[a-z0-9]+)/?$", "", record.channel)

@@ -1,0 +1,114 @@
+"""`env check`: what is wrong with environments, and mending it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from setup_wizard.cli.options import DryRun, Json, Yes
+
+if TYPE_CHECKING:
+    from setup_wizard.answers import Answers
+    from setup_wizard.checkup import Checkup
+    from setup_wizard.cli.work import How
+    from setup_wizard.inventory import Place
+    from setup_wizard.journal import Journal
+    from setup_wizard.plan import Plan
+
+
+def check(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME|PREFIX…]", help="Which, ours or not; none: all of ours."),
+    ] = None,
+    all_bytes: Annotated[
+        bool, typer.Option("--all-bytes", help="Read every file, in the place of sizes and times.")
+    ] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Mend what can be mended; the plan is shown before.")
+    ] = False,
+    while_running: Annotated[
+        bool, typer.Option("--while-running", help="Mend also while a session uses the environment.")
+    ] = False,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> int:
+    """Look at environments: files, records, kernels, what shadows them. Exit code 1: something is wrong."""
+    from setup_wizard.answers import recall
+    from setup_wizard.cli.work import How
+    from setup_wizard.journal import Journal
+    from setup_wizard.ui import checkup_pages, show
+    from setup_wizard.world import World
+
+    world, how = World.here(), How(yes, dry_run, json)
+    journal = Journal(world)
+    places = _places(names or (), journal)
+    seen = _examined(places, journal, all_bytes)
+    if not json:
+        show.put(checkup_pages.checked(seen, world.home), world)
+    made: list[str] | None = []
+    if fix:
+        made = _mended(seen, journal, recall(world), how, while_running)
+        if made is None:
+            return 0
+        seen = _examined(places, journal, all_bytes) if made else seen
+        if made and not json:
+            show.put(checkup_pages.checked(seen, world.home), world)
+    if json:
+        show.put_json({"ok": all(s.healthy for s in seen), "environments": seen, "changed": made})
+    return 0 if all(s.healthy for s in seen) else 1
+
+
+def _places(names: Sequence[str], journal: Journal) -> list[Place]:
+    from setup_wizard import inventory
+
+    if names:
+        return [inventory.pick(name, journal.receipt, journal.world) for name in names]
+    ours = {key.partition(":")[2] for key in journal.receipt if key.startswith("conda_env:")}
+    return [p for p in inventory.places(journal.receipt, journal.world) if str(p.prefix) in ours]
+
+
+def _examined(places: Sequence[Place], journal: Journal, all_bytes: bool) -> list[Checkup]:
+    from setup_wizard import checkup
+
+    return [checkup.examine(p, journal.receipt, journal.world, every_byte=all_bytes) for p in places]
+
+
+def _mended(
+    seen: Sequence[Checkup], journal: Journal, answers: Answers, how: How, while_running: bool
+) -> list[str] | None:
+    """What was changed; None where it was only shown."""
+    from setup_wizard.apply import review
+    from setup_wizard.cli.env.change import mind_sessions
+    from setup_wizard.cli.work import review_and_apply
+    from setup_wizard.steps import CondaEnv
+
+    plan = _plan(seen, journal, answers, how)
+    if not plan.steps:
+        return []
+    if not (how.dry_run or while_running):
+        changed = {step.prefix for step in plan.steps if isinstance(step, CondaEnv)}
+        for one in (s for s in seen if s.prefix in changed):
+            mind_sessions(journal.world, one.name, one.prefix, how)
+    outcomes = review_and_apply(review(plan, journal.world), journal, answers, how)
+    return None if outcomes is None else [o.step.title for o in outcomes if o.state == "made"]
+
+
+def _plan(seen: Sequence[Checkup], journal: Journal, answers: Answers, how: How) -> Plan:
+    """The steps that mend all of them. Raises BadInput where one was not made by us and needs mending."""
+    from setup_wizard.checkup import mending
+    from setup_wizard.errors import BadInput
+    from setup_wizard.plan import Plan
+    from setup_wizard.ui import show
+
+    for one in seen:
+        if not one.ours and not one.healthy:
+            fixes = dict.fromkeys(r.fix for r in one.remarks if r.fix and r.level == "bad")
+            raise BadInput(
+                f"{one.prefix} was not made by this setup, so nothing is changed in it.", fix="\n".join(fixes)
+            )
+    with show.live(journal.world, err=how.json) as live:
+        return Plan(tuple(s for one in seen for s in mending.steps(journal, one, answers, live.report)))
