@@ -119,7 +119,8 @@ def undo(world: World, journal: Journal) -> Iterator[TakenBack]:
         result = _wait_for(entry, inside) if inside else _take_back(entry, world, journal)
         if result.trouble:
             stuck.append(entry)
-        yield result
+        if result.trouble or result.kept or not entry.aside:  # what was set aside had gone before
+            yield result
     if not journal.everything:
         journal.forget()
 

@@ -42,12 +42,12 @@ class Ending(msgspec.Struct, frozen=True):
 def delete(name: str, journal: Journal) -> Ending:
     """What deleting means; changes nothing. Raises BadInput, and MachineBlocks for what must stay."""
     world, receipt = journal.world, journal.receipt
+    if name == "base":
+        raise _base()
     begun = [e.step for e in receipt.values() if isinstance(e.step, Trash) and not e.made]
-    step = next((s for s in begun if name in (s.name, str(s.prefix))), None)
-    if step is None:
-        if name == "base":
-            raise _base()
-        step = trash(inventory.pick(name, receipt, world).prefix, receipt, world)
+    prefixes = [s.prefix for s in begun if name in (s.name, str(s.prefix))]
+    prefix = prefixes[0] if prefixes else inventory.pick(name, receipt, world).prefix
+    step = trash(prefix, receipt, world)
     entry = receipt.get(f"conda_env:{step.prefix}")
     own = sorted(p for p in trees.theirs(world, step.prefix) if not trees.is_waste(p)) if entry else []
     return Ending(
@@ -60,8 +60,15 @@ def delete(name: str, journal: Journal) -> Ending:
     )
 
 
-def trash(prefix: Path, receipt: Receipt, world: World) -> Trash:
-    """The step that puts an environment into the trash, with the steps that it ends. Raises MachineBlocks."""
+def trash(prefix: Path, receipt: Receipt, world: World, moved_to: Path | None = None) -> Trash:
+    """The step that puts an environment into the trash, and ends its other steps; one that was begun goes on.
+
+    Raises MachineBlocks, also where it was begun for another end.
+    """
+    begun = (e.step for e in receipt.values() if isinstance(e.step, Trash) and not e.made)
+    if step := next((s for s in begun if s.prefix == prefix), None):
+        _refuse_other_end(step, moved_to)
+        return step
     entry = receipt.get(f"conda_env:{prefix}")
     if entry is None and not contents.is_environment(prefix):
         raise BadInput(f"{prefix} is no conda environment.", fix="hpc-jupyter-setup env list")
@@ -76,7 +83,20 @@ def trash(prefix: Path, receipt: Receipt, world: World) -> Trash:
         ends=(*([f"conda_env:{prefix}"] if entry else []), *mine),
         kernels=kernelspec.of_environment(world, prefix),
         listed=prefix in registry.listed(world),
+        moved_to=moved_to,
     )
+
+
+def _refuse_other_end(step: Trash, moved_to: Path | None) -> None:
+    """Raise MachineBlocks where a crash has stopped something else that was to end it."""
+    if step.moved_to != moved_to:
+        where = step.moved_to
+        to = f"rename {step.name} {where.name}" if where and where.parent == step.prefix.parent else ""
+        to = to or (f"move {step.name} {where.parent}" if where else f"delete {step.name}")
+        raise MachineBlocks(
+            f"Something else was begun with {step.prefix}, and did not end.",
+            fix=f"End it first: hpc-jupyter-setup env {to}",
+        )
 
 
 def refuse_needed(prefix: Path, world: World) -> None:

@@ -81,6 +81,8 @@ def prepare(journal: Journal, step: CondaEnv, asked: Change, answers: Answers, r
         file="" if own else new,
         packed=None,
         reinstall=None,
+        copy_of=None,
+        moved=False,
     )
     if not difference and environment.standing(world, step.prefix, after.spec) == "complete":
         after = msgspec.structs.replace(after, packages=(), update="")

@@ -84,6 +84,12 @@ def follow(world: World, old: Path, new: Path) -> None:
             os.replace(_note(world, old, kind), _note(world, new, kind))
 
 
+def seal_like(world: World, old: Path, new: Path) -> None:
+    """Seal a tree that was copied from a sealed one: the same paths are ours, since the same moment."""
+    note = _note(world, old, "sealed")
+    seal_tree(world, new, _read(note), at_ns=note.stat().st_mtime_ns)
+
+
 def forget(world: World, root: Path) -> None:
     """Drop the notes of a tree that is gone."""
     for kind in ("sealed", "open"):

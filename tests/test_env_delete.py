@@ -30,14 +30,15 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
 class Orchard(Account):
     """An account with an environment «orchard» with a kernel, and a picture of what was there before it."""
 
-    def __init__(self, home: Path, url: str) -> None:
+    def __init__(self, home: Path, url: str, more: tuple[str, ...] = ()) -> None:
         super().__init__(home)
         self.file = home / "orchard.yml"
-        self.file.write_text(f"name: orchard\nchannels: [{url}]\ndependencies: [pear, ipykernel]\n")
+        wanted = ", ".join(("pear", "ipykernel", *more))
+        self.file.write_text(f"name: orchard\nchannels: [{url}]\ndependencies: [{wanted}]\n")
         self.before = picture(home)
         self.prefix = home / ".conda/envs/orchard"
         self.kernels = home / ".local/share/jupyter/kernels"
-        self.good("create", str(self.file), "--yes")
+        self.good("create", str(self.file), "--no-byte-code", "--yes")
 
     def good(self, *words: str) -> str:
         """Run a command of `env` to its good end; what it printed."""

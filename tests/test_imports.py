@@ -31,7 +31,7 @@ RANKS = (
     "apply environments preflight selftest proof running submission mirror",
     "health way_in package_changes following far arrival inventory activating packs",
     "launch endings holding orders serve relay tunnel delivery kernels pulse particulars leftovers",
-    "rehearsal connect batch kernel_changes kernel_checks checkup",
+    "rehearsal connect batch kernel_changes kernel_checks checkup copies",
     "ui",
     "cli",
     "__main__",

@@ -33,7 +33,7 @@ def steps(journal: Journal, seen: Checkup, answers: Answers, report: Report) -> 
     step, kinds = entry.step, {r.kind for r in mendable}
     kernels = kernel_steps(seen.prefix, journal.receipt) if "kernel" in kinds else []
     if not contents.is_environment(seen.prefix):
-        return [msgspec.structs.replace(step, packages=(), update="", reinstall=None), *kernels]
+        return [_anew(step), *kernels]
     if contents.whole(seen.prefix) is None or trees.is_open(journal.world, seen.prefix):
         return [step, *kernels]  # what was begun is done first
     if kinds == {"kernel"}:
@@ -48,6 +48,13 @@ def steps(journal: Journal, seen: Checkup, answers: Answers, report: Report) -> 
     return [after, *kernels]
 
 
+def _anew(step: CondaEnv) -> CondaEnv:
+    """The step for an environment that is gone."""
+    return msgspec.structs.replace(
+        step, packages=(), update="", reinstall=None, packed=None, copy_of=None, moved=False
+    )
+
+
 def _repair(step: CondaEnv, mendable: Sequence[Remark], packages: tuple[Package, ...]) -> CondaEnv:
     """The step as a repair: what is damaged is installed again, all else becomes, or stays, as `packages`."""
     names = tuple(r.package for r in mendable if r.kind == "files")
@@ -55,7 +62,14 @@ def _repair(step: CondaEnv, mendable: Sequence[Remark], packages: tuple[Package,
     what = [str(moment), *names, *(path for r in mendable for path in r.paths)]
     update = "repair-" + hashlib.sha256("\0".join(what).encode()).hexdigest()
     return msgspec.structs.replace(
-        step, update=update, reinstall=names, packages=packages, packed=None, engine=None
+        step,
+        update=update,
+        reinstall=names,
+        packages=packages,
+        packed=None,
+        engine=None,
+        copy_of=None,
+        moved=False,
     )
 
 

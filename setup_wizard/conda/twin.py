@@ -83,7 +83,7 @@ def copy(twin: Path, building: Path, prefix: Path, wanted: Iterable[Package]) ->
     to the twin stays there.
     """
     note = _moment(twin)
-    records = _records(twin)
+    records = records_of(twin)
     if {_identity(r) for r in records.values()} != {_identity(p) for p in wanted}:
         raise Unlike(f"{twin} holds other packages")
     try:
@@ -117,7 +117,8 @@ def _moment(twin: Path) -> int:
         raise Unlike(f"{twin} is not whole") from None
 
 
-def _records(twin: Path) -> dict[str, Record]:
+def records_of(twin: Path) -> dict[str, Record]:
+    """The installed packages with their files, by the names of their records. Raises Unlike."""
     decode = msgspec.json.Decoder(Record).decode
     try:
         return {s: decode((twin / "conda-meta" / f"{s}.json").read_bytes()) for s in contents.stems(twin)}

@@ -11,6 +11,7 @@ from setup_wizard.steps.distribution import Distribution
 from setup_wizard.steps.env_file import EnvFile
 from setup_wizard.steps.kernel import Kernel
 from setup_wizard.steps.kernel_gone import KernelGone
+from setup_wizard.steps.kernel_moved import KernelMoved
 from setup_wizard.steps.login_file import LoginFile
 from setup_wizard.steps.notebooks import Clone
 from setup_wizard.steps.old_blocks import OldBlocks
@@ -31,6 +32,7 @@ AnyStep = (
     | Welcome
     | Clone
     | Trash
+    | KernelMoved
 )
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "EnvFile",
     "Kernel",
     "KernelGone",
+    "KernelMoved",
     "LoginFile",
     "OldBlocks",
     "ShellBlock",

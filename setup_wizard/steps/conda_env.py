@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import files, trees
-from setup_wizard.conda import byte_code, change, contents, damage, environment, frozen, registry
+from setup_wizard.conda import byte_code, change, clone, contents, damage, environment, frozen, registry
 from setup_wizard.conda import prefix as prefixes
 from setup_wizard.conda.channels import shown
-from setup_wizard.conda.spec import EnvSpec
+from setup_wizard.conda.spec import EnvSpec, digest
 from setup_wizard.conda.talk import Package
 from setup_wizard.step import Before, Blocked, Done, Download, Forecast, State, Todo
 from setup_wizard.world import Report, World
@@ -27,8 +27,9 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     A change of one that is there is named by its `update`; `file` is the YAML to be kept inside. One that is
     `packed` in a file comes from there; `bytes` and `files` are what it takes on disk. `byte_code`: its
     packages' byte code is made, in the background, and shared with other environments. The `engine` is the
-    user's own conda or mamba, where it is to do the work.
-    A repair has the packages to `reinstall`, and removes what others left over; None: it is no repair.
+    user's own conda or mamba, where it is to do the work. A copy is made from the environment `copy_of`, with
+    all that is in it; one that has `moved` takes its place. A repair has the packages to `reinstall`, and
+    removes what others left over; None: it is no repair.
     """
 
     name: str
@@ -43,6 +44,8 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     byte_code: bool = True
     engine: Path | None = None
     reinstall: tuple[str, ...] | None = None
+    copy_of: Path | None = None
+    moved: bool = False
 
     @property
     def title(self) -> str:
@@ -71,6 +74,9 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         """The solution: each package with size and hash; bytes and files on disk are estimates."""
         if self.packed:
             return Forecast(bytes_on_disk=self.bytes, files=self.files, where=self.prefix)
+        if self.copy_of:
+            takes = clone.cost(self.copy_of, self.prefix, everything=self.moved)
+            return Forecast((), takes.bytes, takes.files, self.prefix, bytes_shared=takes.shared)
         if self.update and self.packages:
             solution = environment.Solution(self.packages)
         else:
@@ -107,6 +113,8 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             from setup_wizard.conda import unpack  # the archives' libraries cost time
 
             unpack.make(world, self.packed, self.prefix, report)
+        if self.copy_of and where == "absent":
+            self._copy(self.copy_of, world, report)
         moment = environment.create(
             world,
             self.prefix,
@@ -126,7 +134,24 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             paths = [*(paths or ()), *trees.but_for_theirs(world, self.prefix)]
         elif self.packed or self.spec.pip or any(p.endswith("-post-link.sh") for p in paths or ()):
             paths = None  # what pip, scripts and an archive brought is known only by looking
+        if self.copy_of:
+            self._seal_copy(self.copy_of, world, moment)
+            return
         trees.seal_tree(world, self.prefix, paths, at_ns=moment)
+
+    def _copy(self, source: Path, world: World, report: Report) -> None:
+        byte_code.stop(world, source)
+        there = contents.whole(source)
+        note = there or contents.Whole(digest(self.spec), "", contents.stems(source))
+        clone.clone(source, self.prefix, report, None if self.moved else note, everything=self.moved)
+
+    def _seal_copy(self, source: Path, world: World, moment: int) -> None:
+        """All of a copy is ours; of one that has moved, what was ours before."""
+        clone.prove(world, self.prefix)
+        if self.moved and trees.is_sealed(world, source):
+            trees.seal_like(world, source, self.prefix)
+        else:
+            trees.seal_tree(world, self.prefix, None, at_ns=moment)
 
     def undo(self, before: Before, world: World) -> Sequence[Path]:
         assert isinstance(before, trees.NoTree)
@@ -150,6 +175,8 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         return f"{self.prefix} holds {len(note.records) if note else 0} packages{more}"
 
     def _preview(self, where: environment.Standing) -> str:
+        if self.copy_of and where == "absent":
+            return f"copy {self.copy_of} to {self.prefix}\n  with all that is in it"
         verbs = {"absent": "make", "changed": "change", "unfinished": "complete", "incomplete": "repair"}
         lines = [f"{verbs.get(where, 'seal')} the conda environment {self.prefix}"]
         lines += [f"  with {self.engine}"] if self.engine else []

@@ -31,13 +31,14 @@ class Kernel(msgspec.Struct, frozen=True, tag="kernel"):
     """The kernel `name` of the environment at `prefix`: its Python, or another kernelspec that it brings.
 
     `spec` is the name of that other one in the environment; `display` is what Jupyter shows, "" for
-    «Python (`name`)».
+    «Python (`name`)». The environment had moved here from `instead_of`.
     """
 
     name: str
     prefix: Path
     spec: str = ""
     display: str = ""
+    instead_of: Path | None = None
 
     @property
     def title(self) -> str:
@@ -133,7 +134,7 @@ class Kernel(msgspec.Struct, frozen=True, tag="kernel"):
                 f"hpc-jupyter-setup kernel remove {self.name} --not-ours",
             )
         owner, program = kernelspec.prefix_of(there, path.parent), kernelspec.program(there)
-        if owner != self.prefix and program and program.exists():
+        if owner not in (self.prefix, self.instead_of) and program and program.exists():
             return MachineBlocks(
                 f"The kernel «{self.name}» belongs to another environment, {owner}.",
                 fix="Choose another name: -n NAME",

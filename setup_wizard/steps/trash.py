@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import files, trees
-from setup_wizard.conda import registry
+from setup_wizard.conda import byte_code, registry
 from setup_wizard.errors import MachineBlocks
 from setup_wizard.step import Before, Blocked, Done, Forecast, State, Todo
 from setup_wizard.world import Report, World
@@ -29,7 +29,7 @@ class Trash(msgspec.Struct, frozen=True, tag="trash"):
     """The environment `name` of `prefix` lies in the trash at `place`, since `at` (seconds since 1970).
 
     `ends` are the keys of the steps that it ends, `kernels` the kernelspecs that went with it. Whether conda
-    had been told of it is in `listed`.
+    had been told of it is in `listed`. It goes for good at once when it has `moved_to` another place.
     """
 
     name: str
@@ -39,9 +39,12 @@ class Trash(msgspec.Struct, frozen=True, tag="trash"):
     ends: tuple[str, ...] = ()
     kernels: tuple[Path, ...] = ()
     listed: bool = True
+    moved_to: Path | None = None
 
     @property
     def title(self) -> str:
+        if self.moved_to:
+            return f"Remove {self.prefix}, the old place"
         return f"Put the environment {self.name} into the trash"
 
     @property
@@ -66,6 +69,7 @@ class Trash(msgspec.Struct, frozen=True, tag="trash"):
         return Forecast()
 
     def apply(self, world: World, report: Report) -> None:
+        byte_code.stop(world, self.prefix)
         try:
             for path in self.kernels:
                 _rename(path, self.aside(path))
@@ -78,9 +82,9 @@ class Trash(msgspec.Struct, frozen=True, tag="trash"):
             raise files.cannot_write(self.prefix, e) from e
 
     def undo(self, before: Before, world: World) -> Sequence[Path]:
-        """What is ours goes for good, what is not comes back; so do the kernels that others have made."""
+        """What is ours, or has moved, goes for good; else it comes back. So do kernels of others."""
         kept: list[Path] = []
-        if os.path.lexists(self._going):
+        if os.path.lexists(self._going) or (self.moved_to and os.path.lexists(self.place)):
             self.empty(world)
         elif os.path.lexists(self.place) and self.ends:
             kept = trees.take_back(world, trees.NoTree(self.place))

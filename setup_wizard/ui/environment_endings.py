@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from setup_wizard.files import may_write
 from setup_wizard.ui.figures import count, tilde
 from setup_wizard.ui.pages import GOOD, WARN
 from setup_wizard.ui.sheet import GAP, Page, line
 
 if TYPE_CHECKING:
     from setup_wizard.endings import Ending
-    from setup_wizard.steps import Trash
+    from setup_wizard.steps import CondaEnv, Trash
 
 
 def dependents(ending: Ending, home: Path) -> Page:
@@ -46,3 +47,15 @@ def coming_back(step: Trash, home: Path) -> Page:
 def restored(step: Trash, home: Path) -> Page:
     """It is there again."""
     return [GAP, line(f"{step.name} is there again: {tilde(step.prefix, home)}", mark=GOOD)]
+
+
+def copied(step: CondaEnv, old: Path, home: Path) -> Page:
+    """Where the copy is, and what became of the old place."""
+    where = tilde(step.prefix, home)
+    if not step.moved:
+        return [GAP, line(f"{step.name} is a copy of {tilde(old, home)}: {where}", mark=GOOD)]
+    page: Page = [GAP, line(f"{step.name} is at {where}; {tilde(old, home)} is gone.", mark=GOOD)]
+    source = step.spec.source
+    if source and step.name != old.name == step.spec.name and may_write(source):
+        page.append(line(f"Its file still says «name: {old.name}»: {tilde(source, home)}"))
+    return page

@@ -44,6 +44,8 @@ WHY = {
     "kernel_gone": "Jupyter offers the kernel no longer. Its files are kept, so that it can come back.",
     "trash": "The folder gets another name beside its place, and its kernels are no longer offered. It comes "
     "back with `env restore`, until the trash is emptied with `env clean`.",
+    "kernel_moved": "A kernel that you or another program has made of the environment starts it where it "
+    "is now.",
     "welcome": "Adds a small notebook that shows which Python it runs in and draws a plot.",
     "clone": "Fetches a repository of example notebooks with git. They are yours to change: a later "
     "update keeps your version and puts the new one beside it.",

@@ -24,6 +24,9 @@ COMMANDS = {
     "install": ("change", "install", "Install packages into an environment."),
     "update": ("change", "update", "Bring packages to the newest versions that its file allows."),
     "remove-package": ("change", "remove_package", "Remove packages from an environment."),
+    "clone": ("copies", "clone", "Copy an environment, with all that is in it."),
+    "rename": ("copies", "rename", "Give an environment another name."),
+    "move": ("copies", "move", "Take an environment to another folder or file system."),
     "delete": ("delete", "delete", "Put an environment into the trash."),
     "restore": ("delete", "restore", "Bring back an environment that was deleted."),
     "clean": ("clean", "clean", "Empty the trash, and remove packages that nothing uses."),
@@ -72,6 +75,10 @@ def _module(name: str) -> ModuleType:
             from setup_wizard.cli.env import inside
 
             return inside
+        case "copies":
+            from setup_wizard.cli.env import copies
+
+            return copies
         case "clean":
             from setup_wizard.cli.env import clean
 

@@ -40,7 +40,7 @@ def delete(
 
     world, how = World.here(), How(yes, dry_run, json)
     journal = Journal(world)
-    ending = endings.delete(_full(name), journal)
+    ending = endings.delete(full(name), journal)
     if not json:
         show.put(environment_endings.dependents(ending, world.home), world)
     if not dry_run:
@@ -67,7 +67,7 @@ def restore(name: Name, yes: Yes = False, dry_run: DryRun = False, json: Json = 
 
     world, how = World.here(), How(yes, dry_run, json)
     journal = Journal(world)
-    step = endings.find_in_trash(_full(name), journal.receipt)
+    step = endings.find_in_trash(full(name), journal.receipt)
     if not json:
         show.put(environment_endings.coming_back(step, world.home), world)
     if not dry_run:
@@ -82,7 +82,7 @@ def restore(name: Name, yes: Yes = False, dry_run: DryRun = False, json: Json = 
     return 0
 
 
-def _full(name: str) -> str:
+def full(name: str) -> str:
     """A path as the receipt has it; a name as it is."""
     from pathlib import Path
 
