@@ -18,6 +18,7 @@ from tests.channels import channel, fruits, serve
 from tests.conftest import CACHE
 from tests.gardener import Gardener, without_index
 from tests.program import Account
+from tests.real_conda import kept_conda
 from tests.web_server import WebServer
 
 FORMS = {"yaml": "yml", "from-history": "yml", "lock": "lock", "explicit": "txt"}
@@ -45,14 +46,19 @@ def gardener(tmp_path: Path, orchard: Path, web: WebServer) -> Gardener:
     return made
 
 
+def there(home: Path) -> set[str]:
+    """All paths of a home but for the cache, where packages are still being compiled in the background."""
+    return {path for path in picture(home) if not path.startswith(".cache")}
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_exported_and_made_again_it_holds_the_same(gardener: Gardener, web: WebServer, form: str) -> None:
     """In each form: the same packages, and where the form has a place for them the same variables."""
     file = gardener.home / f"again.{FORMS[form]}"
-    before = picture(gardener.home)
+    before = there(gardener.home)
     said = gardener.well("export", "basket", f"--{form}", "-o", str(file))
     assert (said["file"], said["form"]) == (str(file), form)
-    assert picture(gardener.home).keys() - before.keys() == {file.name}
+    assert there(gardener.home) - before == {file.name}
     if form in ("lock", "explicit"):
         without_index(web)
     gardener.well("create", str(file), "-n", "again", "--yes")
@@ -131,6 +137,33 @@ def test_variables_that_may_be_secrets_stay_out(gardener: Gardener) -> None:
     assert "# left out: the variable DB" in text
     spec = read_spec(Path("x.yml"), text=text)
     assert spec.variables == {"GREETING": 'it\'s "ü" 😀: #1'}
+
+
+@pytest.mark.real
+def test_conda_itself_goes_there_and_back(gardener: Gardener) -> None:
+    """A real conda makes the same from what we export, and we make the same from what it exports."""
+    conda, ours = kept_conda() / "bin/conda", contents.stems(gardener.envs / "basket")
+    env = {**gardener.env, "CONDA_PKGS_DIRS": str(gardener.home / "pkgs")}
+
+    def run(*words: str | Path) -> str:
+        said = subprocess.run([conda, *words], env=env, capture_output=True, text=True)
+        assert said.returncode == 0, said.stderr
+        return said.stdout
+
+    yaml, listed = gardener.home / "out.yml", gardener.home / "out.txt"
+    gardener.well("export", "basket", "-o", str(yaml))
+    gardener.well("export", "basket", "--explicit", "-o", str(listed))
+    run("env", "create", "-q", "-f", yaml, "-p", gardener.home / "by-yaml")
+    run("create", "-q", "-y", "--file", listed, "-p", gardener.home / "by-list")
+    assert contents.stems(gardener.home / "by-yaml") == contents.stems(gardener.home / "by-list") == ours
+    assert contents.variables(gardener.home / "by-yaml") == {"JAM": "2"}
+
+    theirs = gardener.home / "theirs"
+    theirs.with_suffix(".yml").write_text(run("env", "export", "-p", gardener.home / "by-yaml"))
+    theirs.with_suffix(".txt").write_text(run("list", "--explicit", "--md5", "-p", gardener.home / "by-list"))
+    for n, ending in enumerate((".yml", ".txt")):
+        gardener.well("create", str(theirs.with_suffix(ending)), "-n", f"back{n}", "--yes")
+        assert contents.stems(gardener.envs / f"back{n}") == ours
 
 
 # --- for real --------------------------------------------------------------------------------------------

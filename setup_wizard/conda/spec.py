@@ -102,7 +102,7 @@ def read_spec(path: Path | str, *, anaconda: bool = False, text: str | None = No
     if pip and not any(package_name(d) == "pip" for d in dependencies):
         dependencies, places = [*dependencies, "pip"], [*places, _line_and_column(loaded.at("dependencies"))]
     return EnvSpec(
-        name=check_name(file.name, loaded.at("name")) if file.name else "",
+        name=_name(file.name, loaded.at("name")) if file.name else "",
         channels=read_channels(channels, local and local.parent, anaconda) or ("conda-forge",),
         dependencies=tuple(dependencies),
         pip=tuple(pip),
@@ -199,6 +199,11 @@ def _line_and_column(at: str) -> str:
 def package_name(dependency: str) -> str:
     """The package that a dependency is about: "conda-forge::NumPy >=2" -> "numpy"."""
     return re.split(r"[\s=<>!~\[]", dependency.rpartition("::")[2], maxsplit=1)[0].lower()
+
+
+def _name(name: str, at: str) -> str:
+    """The name; where conda had none for an environment, it has exported the whole prefix."""
+    return check_name(Path(name).name if name.startswith("/") else name, at)
 
 
 def _variables(loaded: Loaded[_File]) -> dict[str, str]:
