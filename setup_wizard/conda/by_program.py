@@ -54,10 +54,7 @@ def solve(
         return tuple(coming)
     names = gone | {p.name for p in coming}
     stay = [p for p in contents.decoded(prefix, _Installed) if p.name not in names]
-    kept = (
-        Package(p.name, p.version, p.build, shown_in(p.url), p.size, p.sha256, cached=True)
-        for p in stay
-    )
+    kept = (Package(p.name, p.version, p.build, shown_in(p.url), p.size, p.sha256, cached=True) for p in stay)
     return (*kept, *coming)
 
 

@@ -89,9 +89,7 @@ def failure(program: str, answer: dict[str, Any], text: str, spec: EnvSpec, *, o
         failed = _of_text(
             program, f"{answer.get('message') or answer.get('error') or ''}\n{text}".strip(), spec
         )
-    failed = msgspec.structs.replace(
-        failed, message=shown_in(failed.message), url=shown_in(failed.url)
-    )
+    failed = msgspec.structs.replace(failed, message=shown_in(failed.message), url=shown_in(failed.url))
     no_index = failed.kind in ("channel", "unreachable", "server", "missing")
     return Failed("offline") if offline and no_index else failed
 
