@@ -255,6 +255,22 @@ def test_killed_while_conda_works_then_again(account: Account, folder: Path, man
 
 
 @real
+def test_a_record_that_a_killed_conda_has_torn(account: Account, yml: Path) -> None:
+    """Conda itself would stop at it; the package is made again."""
+    prefix = account.home / ".conda/envs/basket"
+    words = ("env", "create", str(yml), "--engine", "conda", "--yes")
+    assert account.run(*words).returncode == 0
+    contents.say_unfinished(prefix)
+    record = prefix / "conda-meta/pear-1.0-0.json"
+    record.write_bytes(record.read_bytes()[:100])
+    yml.write_text(yml.read_text().replace("quince=1.1", "quince=1.2"))
+    again = account.run(*words)
+    assert again.returncode == 0, again.stderr
+    assert packages(account) == ["apple-1.5", "pear-1.0", "quince-1.2"]
+    assert contents.damaged(prefix) == {}
+
+
+@real
 def test_killed_while_conda_works_then_undone(account: Account, folder: Path) -> None:
     """What conda has made until then is ours to remove."""
     yml, prefix = account.home / "trunk.yml", account.home / "envs/trunk"

@@ -47,6 +47,8 @@ def solve(
             fix="Leave out --engine.",
         )
     report(Progress(f"Ask {engine.name} what it would do"))
+    if contents.whole(prefix) is None:  # a record that a killed run has torn would stop it
+        contents.clean_up(prefix)
     words = _words(engine, prefix, spec, newest)
     answer = program.run(world, engine, [*words, "--dry-run", *_channels(engine, words[0], spec)], spec)
     gone, coming = said.changed(answer)
@@ -114,7 +116,9 @@ def _words(engine: Path, prefix: Path, spec: EnvSpec, newest: tuple[str, ...]) -
     had = {package_name(d): d for d in history.wanted(prefix)}
     want = {package_name(d): d for d in spec.dependencies}
     gone = sorted(had.keys() - want.keys())
-    new = [d for name, d in want.items() if had.get(name) != d]
+    there = {contents.name_of(stem) for stem in contents.stems(prefix)}
+    halfway = contents.whole(prefix) is None or not want.keys() <= there
+    new = [d for name, d in want.items() if halfway or had.get(name) != d]
     if newest and "*" not in newest and not gone and not new:
         moving = [want.get(name, name) for name in newest]
         if engine.name == "conda":
