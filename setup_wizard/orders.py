@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from setup_wizard import discovery, files, packs, sites
+from setup_wizard import discovery, files, sites
 from setup_wizard.access import Way
 from setup_wizard.container import Container
+from setup_wizard.environments import packs
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.jupyter.start import PAGES
 from setup_wizard.schedulers import STEPS, Resources, find

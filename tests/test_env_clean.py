@@ -8,8 +8,8 @@ import shutil
 import time
 from pathlib import Path
 
+from setup_wizard.environments.weight import Scale, Weight
 from setup_wizard.errors import Busy
-from setup_wizard.weight import Scale, Weight
 from tests.test_env_delete import Orchard, moments, orchard, shape, url
 
 __all__ = ["orchard", "url"]  # the fixtures

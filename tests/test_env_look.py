@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from setup_wizard import inventory
 from setup_wizard.conda import byte_code, contents, registry
 from setup_wizard.conda.summary import Memory
-from setup_wizard.inventory import Glance
+from setup_wizard.environments import inventory
+from setup_wizard.environments.inventory import Glance
 from setup_wizard.journal import Journal
 from setup_wizard.mirror.tiny import stub
 from setup_wizard.trees import picture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from setup_wizard import inventory, particulars
+from setup_wizard.environments import inventory, particulars
 from setup_wizard.journal import Journal
 from setup_wizard.mirror.tiny import stub
 from setup_wizard.trees import picture

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from setup_wizard import kernel_changes, kernel_checks, kernels
+from setup_wizard import kernels
 from setup_wizard.conda import registry
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.journal import Journal
-from setup_wizard.kernel_changes import Wish
-from setup_wizard.kernels import Kernelspec
+from setup_wizard.kernels import Kernelspec, changes, checks
+from setup_wizard.kernels.changes import Wish
 from setup_wizard.selftest import Check, Started
 from setup_wizard.step import Done, Todo
 from setup_wizard.steps import Kernel, KernelGone
@@ -138,7 +138,7 @@ def test_all_kernels_of_an_environment_are_offered(world: World) -> None:
     """By absolute paths, with its variables, after its activation scripts; under names of their own."""
     write(mine(world.home, "work"), ["/bin/sh"])  # somebody else's
     prefix = garden(world.home / "envs/work", Path("/bin/sh"))
-    steps = kernel_changes.adding(prefix, Wish(), {}, world)
+    steps = changes.adding(prefix, Wish(), {}, world)
     assert [(s.name, s.shown) for s in steps] == [("work-echo", "Echo (work)"), ("work-2", "Python (work-2)")]
     for step in steps:
         step.apply(world, silent)
@@ -157,17 +157,17 @@ def test_what_cannot_be_offered(world: World) -> None:
     prefix = garden(world.home / "envs/work", Path("/bin/sh"))
     (world.home / "empty/bin").mkdir(parents=True)
     with pytest.raises(BadInput, match="no environment"):
-        kernel_changes.prefix_of("nothing", {}, world)
+        changes.prefix_of("nothing", {}, world)
     with pytest.raises(BadInput, match="brings no kernel") as none:
-        kernel_changes.adding(world.home / "empty", Wish(), {}, world)
+        changes.adding(world.home / "empty", Wish(), {}, world)
     assert none.value.fix == f"conda install -p {world.home}/empty ipykernel"
     with pytest.raises(BadInput, match="Did you mean echo"):
-        kernel_changes.adding(prefix, Wish(kernel="ecco"), {}, world)
+        changes.adding(prefix, Wish(kernel="ecco"), {}, world)
     with pytest.raises(BadInput, match="2 kernels") as two:
-        kernel_changes.adding(prefix, Wish(name="x"), {}, world)
+        changes.adding(prefix, Wish(name="x"), {}, world)
     assert two.value.fix == "Say which: --kernel echo or python3"
     with pytest.raises(BadInput, match="«my kernel»"):
-        kernel_changes.adding(prefix, Wish(kernel="echo", name="my kernel"), {}, world)
+        changes.adding(prefix, Wish(kernel="echo", name="my kernel"), {}, world)
 
 
 def test_add_list_and_undo(account: Account) -> None:
@@ -249,10 +249,10 @@ def test_what_is_not_to_be_removed(world: World, tmp_path: Path) -> None:
     registry.register(world, garden(world.home / "envs/work", Path("/bin/sh")))
     inside = next(k for k in kernels.every({}, world) if k.seen == "inside")
     with pytest.raises(BadInput, match="part of its environment"):
-        kernel_changes.removing([inside], not_ours=True)
+        changes.removing([inside], not_ours=True)
     system = Kernelspec("ir", "R", "r", tmp_path / "none/kernels/ir")
     with pytest.raises(MachineBlocks, match="not yours to remove"):
-        kernel_changes.removing([system], not_ours=True)
+        changes.removing([system], not_ours=True)
 
 
 @pytest.mark.parametrize("moment", ["copied", "aside"])
@@ -299,7 +299,7 @@ def tried(world: World, *names: str, seconds: float = 30) -> list[Check]:
     """What came of starting these kernels; each red one has a way out."""
     known = kernels.every({}, world)
     specs = [kernels.pick(name, known) for name in names]
-    found = list(kernel_checks.checks(specs, {}, world, seconds, silent))
+    found = list(checks.checks(specs, {}, world, seconds, silent))
     assert all(check.fix for check in found if not check.ok)
     return found
 
@@ -310,7 +310,7 @@ def test_kernels_are_started(world: World, jupyter_prefix: Path) -> None:
     prefix = garden(world.home / "envs/work", jupyter_prefix / "bin/python")
     world.env["PATH"] = f"{jupyter_prefix}/bin:{world.env['PATH']}"
     for step in (
-        *kernel_changes.adding(prefix, Wish(kernel="echo"), {}, world),
+        *changes.adding(prefix, Wish(kernel="echo"), {}, world),
         Kernel("lab", jupyter_prefix),
     ):
         step.apply(world, silent)
@@ -362,7 +362,7 @@ def test_causes(said: str, why: str) -> None:
     """What programs say becomes a cause in a few words, and something to do."""
     spec = Kernelspec("k", "K", "python", Path("/k"), prefix=Path("/p"))
     came = Started(problem="RuntimeError: Kernel died before it answered.", said=said)
-    found, fix = kernel_checks.cause(came, spec)
+    found, fix = checks.cause(came, spec)
     assert found.startswith(why)
     assert fix
     assert "{" not in found + fix

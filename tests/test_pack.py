@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from setup_wizard import packs
 from setup_wizard.conda import contents, environment, pack, packed, unpack
+from setup_wizard.environments import packs
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.mirror import packages
 from setup_wizard.mirror.archive import PLACEHOLDER, File

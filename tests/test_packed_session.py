@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import session_parts as parts
 
-from setup_wizard import launch, orders, packs, session
+from setup_wizard import launch, orders, session
 from setup_wizard.conda import environment, pack, packed
 from setup_wizard.container import Container
+from setup_wizard.environments import packs
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.journal import Journal
 from setup_wizard.jupyter import nook, unpacked

@@ -9,7 +9,7 @@ from setup_wizard.checkup import packages, surroundings
 from setup_wizard.checkup.remark import Checkup, Remark
 from setup_wizard.conda import contents, damage
 from setup_wizard.conda.damage import Look
-from setup_wizard.inventory import Place
+from setup_wizard.environments.inventory import Place
 from setup_wizard.journal import Receipt
 from setup_wizard.world import World
 

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from setup_wizard import package_changes, trees
+from setup_wizard import trees
 from setup_wizard.answers import Answers
 from setup_wizard.checkup.remark import Checkup, Remark
 from setup_wizard.checkup.surroundings import kernel_steps
 from setup_wizard.conda import contents, damage, packages
 from setup_wizard.conda.talk import Package
+from setup_wizard.environments import changes
+from setup_wizard.environments.changes import Change
 from setup_wizard.journal import Journal
-from setup_wizard.package_changes import Change
 from setup_wizard.steps import AnyStep, CondaEnv
 from setup_wizard.world import Report, World
 
@@ -40,7 +41,7 @@ def steps(journal: Journal, seen: Checkup, answers: Answers, report: Report) -> 
         return [*kernels]
     after, packages = step, _as_installed(step, journal.world)
     if "security" in kinds:
-        plan = package_changes.prepare(journal, step, Change(newest=(UPDATED,)), answers, report).plan
+        plan = changes.prepare(journal, step, Change(newest=(UPDATED,)), answers, report).plan
         (after,) = (s for s in plan.steps if isinstance(s, CondaEnv))
         packages = after.packages or packages
     if kinds - {"security", "kernel"}:

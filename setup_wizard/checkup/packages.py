@@ -11,7 +11,7 @@ from setup_wizard.conda import contents
 from setup_wizard.conda.channels import TERMS, is_anacondas
 from setup_wizard.conda.damage import Flaw, Look, Record
 from setup_wizard.conda.spec import package_name
-from setup_wizard.inventory import Place
+from setup_wizard.environments.inventory import Place
 from setup_wizard.journal import Receipt
 from setup_wizard.jupyter import words
 from setup_wizard.steps import CondaEnv

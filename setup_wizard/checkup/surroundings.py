@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from setup_wizard import inventory, kernels
+from setup_wizard import kernels
 from setup_wizard.checkup.remark import Remark
 from setup_wizard.conda import contents, summary
 from setup_wizard.conda.frozen import CONDAS
 from setup_wizard.conda.summary import Room, Summary
-from setup_wizard.inventory import Place
+from setup_wizard.environments import inventory
+from setup_wizard.environments.inventory import Place
 from setup_wizard.journal import Receipt
 from setup_wizard.step import Blocked, Todo
 from setup_wizard.steps import Kernel, kernelspec

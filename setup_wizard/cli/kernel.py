@@ -12,8 +12,8 @@ from setup_wizard.cli.options import DryRun, Json, Yes
 if TYPE_CHECKING:
     from setup_wizard.cli.work import How
     from setup_wizard.journal import Journal
-    from setup_wizard.kernel_changes import Removal
     from setup_wizard.kernels import Kernelspec
+    from setup_wizard.kernels.changes import Removal
 
 app = typer.Typer(
     help="Kernels that Jupyter offers, of Python and of others.", rich_markup_mode=None, no_args_is_help=True
@@ -57,20 +57,20 @@ def add(
     json: Json = False,
 ) -> int:
     """Offer the kernels of an environment, of Python, R or whatever it brings, in every Jupyter of yours."""
-    from setup_wizard import kernel_changes
     from setup_wizard.answers import recall
     from setup_wizard.apply import review
     from setup_wizard.cli.work import How, review_and_apply
     from setup_wizard.journal import Journal
-    from setup_wizard.kernel_changes import Wish
+    from setup_wizard.kernels import changes
+    from setup_wizard.kernels.changes import Wish
     from setup_wizard.plan import Plan
     from setup_wizard.ui import kernel_pages, show
     from setup_wizard.world import World
 
     world, how = World.here(), How(yes, dry_run, json)
     journal = Journal(world)
-    prefix = kernel_changes.prefix_of(environment, journal.receipt, world)
-    steps = kernel_changes.adding(prefix, Wish(kernel, name, display_name), journal.receipt, world)
+    prefix = changes.prefix_of(environment, journal.receipt, world)
+    steps = changes.adding(prefix, Wish(kernel, name, display_name), journal.receipt, world)
     outcomes = review_and_apply(review(Plan(steps), world), journal, recall(world), how)
     if outcomes is None:
         return 0
@@ -96,9 +96,10 @@ def remove(
     json: Json = False,
 ) -> int:
     """Let Jupyter offer kernels no longer; their environments stay as they are."""
-    from setup_wizard import kernel_changes, kernels
+    from setup_wizard import kernels
     from setup_wizard.cli.work import How, agree
     from setup_wizard.journal import Journal
+    from setup_wizard.kernels import changes
     from setup_wizard.ui import kernel_pages, show
     from setup_wizard.world import World
 
@@ -106,7 +107,7 @@ def remove(
     journal = Journal(world)
     known = kernels.every(journal.receipt, world)
     specs = list({k.folder: k for k in (kernels.pick(name, known) for name in names)}.values())
-    removal = kernel_changes.removing(specs, not_ours=not_ours)
+    removal = changes.removing(specs, not_ours=not_ours)
     if not json:
         show.put(kernel_pages.to_go(specs, world.home), world)
     if not dry_run:
@@ -144,8 +145,9 @@ def check(
     json: Json = False,
 ) -> int:
     """Start kernels for real: does each answer, and in which environment? Exit code 1: some do not."""
-    from setup_wizard import kernel_checks, kernels
+    from setup_wizard import kernels
     from setup_wizard.journal import Journal
+    from setup_wizard.kernels import checks
     from setup_wizard.ui import show
     from setup_wizard.world import World
 
@@ -154,13 +156,13 @@ def check(
     known = kernels.every(receipt, world)
     specs = [kernels.pick(n, known) for n in names or ()] or [k for k in known if k.seen == "everywhere"]
     with show.live(world, err=json) as live:
-        checks = list(kernel_checks.checks(specs, receipt, world, timeout, live.report))
-    good = all(c.ok for c in checks)
+        seen = list(checks.checks(specs, receipt, world, timeout, live.report))
+    good = all(c.ok for c in seen)
     if json:
-        told = [{"name": k.name, "check": c} for k, c in zip(specs, checks, strict=True)]
+        told = [{"name": k.name, "check": c} for k, c in zip(specs, seen, strict=True)]
         show.put_json({"ok": good, "kernels": told})
     else:
         from setup_wizard.ui import kernel_pages
 
-        show.put(show.checks(checks, world.home) if checks else kernel_pages.listing([], world.home), world)
+        show.put(show.checks(seen, world.home) if seen else kernel_pages.listing([], world.home), world)
     return 0 if good else 1

@@ -119,7 +119,7 @@ def again(world: World, readable: bool) -> Order:
 
 def pack(world: World, wanted: Order, manner: Manner) -> None:
     """Pack the environment for its session, where that is wanted and it has changed since."""
-    from setup_wizard import packs
+    from setup_wizard.environments import packs
     from setup_wizard.journal import Journal
 
     job = wanted.job

@@ -9,7 +9,7 @@ from setup_wizard.ui.result_pages import nothing_to_do
 from setup_wizard.ui.sheet import GAP, Page, line
 
 if TYPE_CHECKING:
-    from setup_wizard.package_changes import Changing
+    from setup_wizard.environments.changes import Changing
 
 
 def changed(name: str, change: Changing, made: Sequence[str]) -> Page:

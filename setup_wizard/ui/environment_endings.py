@@ -11,7 +11,7 @@ from setup_wizard.ui.pages import GOOD, WARN
 from setup_wizard.ui.sheet import GAP, Page, line
 
 if TYPE_CHECKING:
-    from setup_wizard.endings import Ending
+    from setup_wizard.environments.endings import Ending
     from setup_wizard.steps import CondaEnv, Trash
 
 

@@ -14,7 +14,7 @@ from setup_wizard.ui.sheet import GAP, Page, Words, grid, line, title
 
 if TYPE_CHECKING:
     from setup_wizard.conda.history import Revision
-    from setup_wizard.particulars import Installed, Particulars
+    from setup_wizard.environments.particulars import Installed, Particulars
 
 LAST = 5  # revisions that are shown
 NAMED = 4  # packages of a revision that are named

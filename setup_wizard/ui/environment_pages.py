@@ -11,8 +11,8 @@ from setup_wizard.ui.pages import BAD, GOOD
 from setup_wizard.ui.sheet import GAP, Line, Page, Role, Words, grid, line, title, whole
 
 if TYPE_CHECKING:
-    from setup_wizard.activating import Activating
-    from setup_wizard.inventory import Glance
+    from setup_wizard.environments.activating import Activating
+    from setup_wizard.environments.inventory import Glance
 
 HEAD = ("", "", "Python", "packages", "own", "shared", "files", "kernel", "used")
 RIGHT, SPARE = (3, 4, 5, 6), (6, 3, 7)

@@ -11,7 +11,7 @@ from setup_wizard.ui.pages import GOOD
 from setup_wizard.ui.sheet import GAP, Page, Words, grid, line, title
 
 if TYPE_CHECKING:
-    from setup_wizard.leftovers import Leftover
+    from setup_wizard.environments.leftovers import Leftover
 
 GROUPS = {
     "trash": "environments in the trash",

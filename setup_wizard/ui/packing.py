@@ -8,7 +8,7 @@ from setup_wizard.ui.figures import count, size
 from setup_wizard.ui.sheet import GAP, Page, line, whole
 
 if TYPE_CHECKING:
-    from setup_wizard.packs import Packing
+    from setup_wizard.environments.packs import Packing
 
 
 def facts(wanted: Packing, written: int) -> dict[str, Any]:

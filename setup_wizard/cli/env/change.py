@@ -11,7 +11,7 @@ from setup_wizard.cli.options import Account, AsJob, DryRun, Engine, Json, Mirro
 
 if TYPE_CHECKING:
     from setup_wizard.cli.work import How
-    from setup_wizard.package_changes import Change, Changing
+    from setup_wizard.environments.changes import Change, Changing
     from setup_wizard.steps import CondaEnv
     from setup_wizard.world import World
 
@@ -47,7 +47,7 @@ def install(
 ) -> int:
     """Install packages (numpy, numpy=2.1, "numpy>=2") and write them into the environment's YAML file."""
     from setup_wizard.cli.work import How, job
-    from setup_wizard.package_changes import Change
+    from setup_wizard.environments.changes import Change
 
     name, packages = _named(words, prefix)
     _must_be(packages, "env install NAME numpy")
@@ -79,8 +79,8 @@ def update(
     """Bring packages to the newest versions that the environment's YAML file allows."""
     from setup_wizard.cli.work import How, job
     from setup_wizard.conda.spec import package_name
+    from setup_wizard.environments.changes import Change
     from setup_wizard.errors import BadInput
-    from setup_wizard.package_changes import Change
 
     name, packages = _named(words or [], prefix)
     if versions := [p for p in packages if package_name(p) != p]:
@@ -109,7 +109,7 @@ def remove_package(
 ) -> int:
     """Remove packages from an environment, with all that only they needed, and from its YAML file."""
     from setup_wizard.cli.work import How
-    from setup_wizard.package_changes import Change
+    from setup_wizard.environments.changes import Change
 
     name, packages = _named(words, prefix)
     _must_be(packages, "env remove-package NAME numpy")
@@ -139,10 +139,11 @@ def _must_be(packages: tuple[str, ...], example: str) -> None:
 def _change(name: str, asked: Change, how: How, more: More) -> int:
     import msgspec
 
-    from setup_wizard import environments, package_changes
+    from setup_wizard import environments
     from setup_wizard.answers import Answers, fold, normal_mirror, recall
     from setup_wizard.apply import review
     from setup_wizard.cli.work import review_and_apply
+    from setup_wizard.environments import changes
     from setup_wizard.journal import Journal
     from setup_wizard.ui import show
     from setup_wizard.world import World
@@ -151,11 +152,11 @@ def _change(name: str, asked: Change, how: How, more: More) -> int:
     given = Answers(mirror=normal_mirror(mirror, Path.cwd()) if mirror else None)
     answers, journal = fold(given, recall(world)), Journal(world)
     step = msgspec.structs.replace(
-        package_changes.find(name, journal.receipt, world),
+        changes.find(name, journal.receipt, world),
         engine=environments.engine(engine, journal.receipt, world),
     )
     with show.live(world, err=how.json) as live:
-        change = package_changes.prepare(journal, step, asked, answers, live.report)
+        change = changes.prepare(journal, step, asked, answers, live.report)
     if change.difference and not how.dry_run and not while_running:
         mind_sessions(world, step.name, step.prefix, how)
     outcomes = review_and_apply(review(change.plan, world), journal, answers, how)
@@ -167,8 +168,8 @@ def _change(name: str, asked: Change, how: How, more: More) -> int:
 def mind_sessions(world: World, name: str, prefix: Path, how: How) -> None:
     """Ask before files are changed under a running Jupyter; refuse where there is nobody to ask."""
     from setup_wizard.cli.work import agree
+    from setup_wizard.environments.changes import sessions_of
     from setup_wizard.errors import Busy
-    from setup_wizard.package_changes import sessions_of
 
     names = ", ".join(sessions_of(world, prefix))
     if names and how.asks:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from setup_wizard.answers import Answers
     from setup_wizard.checkup import Checkup
     from setup_wizard.cli.work import How
-    from setup_wizard.inventory import Place
+    from setup_wizard.environments.inventory import Place
     from setup_wizard.journal import Journal
     from setup_wizard.plan import Plan
 
@@ -63,7 +63,7 @@ def check(
 
 
 def _places(names: Sequence[str], journal: Journal) -> list[Place]:
-    from setup_wizard import inventory
+    from setup_wizard.environments import inventory
 
     if names:
         return [inventory.pick(name, journal.receipt, journal.world) for name in names]

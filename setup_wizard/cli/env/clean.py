@@ -10,7 +10,7 @@ import typer
 from setup_wizard.cli.options import DryRun, Json, Yes
 
 if TYPE_CHECKING:
-    from setup_wizard.leftovers import Asked
+    from setup_wizard.environments.leftovers import Asked
 
 
 def clean(
@@ -29,8 +29,8 @@ def clean(
     json: Json = False,
 ) -> int:
     """Give back room: empty the trash, remove packages that nothing uses, and what crashes have left."""
-    from setup_wizard import leftovers
     from setup_wizard.cli.work import How, agree
+    from setup_wizard.environments import leftovers
     from setup_wizard.journal import Journal
     from setup_wizard.ui import leftover_pages, show
     from setup_wizard.world import World
@@ -54,7 +54,7 @@ def clean(
 
 def _asked(trash: bool, caches: bool, everything: bool, days: float) -> Asked:
     """What the flags come to: none is all of ours."""
-    from setup_wizard.leftovers import Asked
+    from setup_wizard.environments.leftovers import Asked
 
     all_of_ours = everything or not (trash or caches)
     return Asked(trash or all_of_ours, caches or all_of_ours, all_of_ours, everything, days)

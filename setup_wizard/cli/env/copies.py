@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from setup_wizard.cli.work import How
-    from setup_wizard.copies import Copying
+    from setup_wizard.environments.copies import Copying
     from setup_wizard.journal import Journal
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The environment, or the folder of one.")]
@@ -31,9 +31,9 @@ def clone(
     json: Json = False,
 ) -> int:
     """Copy an environment with all that is in it, pip's packages and your own files too; with a kernel."""
-    from setup_wizard import copies
     from setup_wizard.cli.env.delete import full
     from setup_wizard.cli.work import How
+    from setup_wizard.environments import copies
     from setup_wizard.errors import BadInput
     from setup_wizard.journal import Journal
     from setup_wizard.world import World
@@ -55,8 +55,8 @@ def rename(
     json: Json = False,
 ) -> int:
     """Give an environment another name; its kernels follow."""
-    from setup_wizard import copies
     from setup_wizard.cli.work import How
+    from setup_wizard.environments import copies
 
     how = How(yes, dry_run, json)
     return _moving(name, lambda full, journal: copies.rename(full, new, journal), how, while_running)
@@ -73,8 +73,8 @@ def move(
     json: Json = False,
 ) -> int:
     """Take an environment to another folder, on another file system perhaps; its kernels follow."""
-    from setup_wizard import copies
     from setup_wizard.cli.work import How
+    from setup_wizard.environments import copies
 
     how, place = How(yes, dry_run, json), folder.expanduser().absolute()
     return _moving(name, lambda full, journal: copies.move(full, place, journal), how, while_running)
@@ -82,9 +82,9 @@ def move(
 
 def _moving(name: str, plan: Callable[[str, Journal], Copying], how: How, while_running: bool) -> int:
     """Make the plan, or go on with one that a crash has stopped; the old place goes at the end."""
-    from setup_wizard import copies
     from setup_wizard.cli.env.change import mind_sessions
     from setup_wizard.cli.env.delete import full
+    from setup_wizard.environments import copies
     from setup_wizard.journal import Journal
     from setup_wizard.world import World
 
@@ -97,10 +97,10 @@ def _moving(name: str, plan: Callable[[str, Journal], Copying], how: How, while_
 
 
 def _carry_out(copying: Copying, journal: Journal, how: How) -> int:
-    from setup_wizard import copies
     from setup_wizard.answers import recall
     from setup_wizard.apply import review
     from setup_wizard.cli.work import review_and_apply
+    from setup_wizard.environments import copies
     from setup_wizard.ui import environment_endings, show
 
     world = journal.world

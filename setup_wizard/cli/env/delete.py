@@ -10,7 +10,7 @@ from setup_wizard.cli.options import DryRun, Json, Yes
 
 if TYPE_CHECKING:
     from setup_wizard.cli.work import How
-    from setup_wizard.endings import Ending
+    from setup_wizard.environments.endings import Ending
     from setup_wizard.world import World
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The environment, or the folder of one.")]
@@ -30,10 +30,10 @@ def delete(
     json: Json = False,
 ) -> int:
     """Put an environment into the trash and take its kernels out of Jupyter; `env restore` brings it back."""
-    from setup_wizard import endings
     from setup_wizard.answers import recall
     from setup_wizard.apply import review
     from setup_wizard.cli.work import How, review_and_apply
+    from setup_wizard.environments import endings
     from setup_wizard.journal import Journal
     from setup_wizard.ui import environment_endings, show
     from setup_wizard.world import World
@@ -59,8 +59,8 @@ def delete(
 
 def restore(name: Name, yes: Yes = False, dry_run: DryRun = False, json: Json = False) -> int:
     """Bring back an environment that was deleted, with its kernels."""
-    from setup_wizard import endings
     from setup_wizard.cli.work import How, agree
+    from setup_wizard.environments import endings
     from setup_wizard.journal import Journal
     from setup_wizard.ui import environment_endings, show
     from setup_wizard.world import World

@@ -11,7 +11,7 @@ from setup_wizard.cli.options import Json
 
 if TYPE_CHECKING:
     from setup_wizard.conda.activation import Start
-    from setup_wizard.inventory import Place
+    from setup_wizard.environments.inventory import Place
     from setup_wizard.world import World
 
 Prefix = Annotated[
@@ -47,7 +47,7 @@ def activate(
     json: Json = False,
 ) -> int:
     """Tell how an environment is activated in your shell, and whether that knows conda by itself."""
-    from setup_wizard import activating
+    from setup_wizard.environments import activating
     from setup_wizard.journal import Journal
     from setup_wizard.ui import environment_pages, show
     from setup_wizard.world import World
@@ -63,7 +63,7 @@ def activate(
 
 
 def _place(world: World, name: str) -> Place:
-    from setup_wizard import inventory
+    from setup_wizard.environments import inventory
     from setup_wizard.journal import Journal
 
     return inventory.whole(Journal(world).receipt, world, name)

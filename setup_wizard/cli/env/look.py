@@ -17,7 +17,7 @@ def listing(
     json: Json = False,
 ) -> int:
     """Show every environment of the account: its Python, its room on disk, its kernel, what is wrong."""
-    from setup_wizard import inventory
+    from setup_wizard.environments import inventory
     from setup_wizard.journal import Journal
     from setup_wizard.ui import environment_pages, show
     from setup_wizard.world import World
@@ -39,8 +39,8 @@ def particulars(
     json: Json = False,
 ) -> int:
     """Show what was asked of an environment, what it holds, its changes, and what its file says else."""
-    from setup_wizard import inventory
-    from setup_wizard import particulars as known
+    from setup_wizard.environments import inventory
+    from setup_wizard.environments import particulars as known
     from setup_wizard.journal import Journal
     from setup_wizard.ui import environment_page, show
     from setup_wizard.world import World

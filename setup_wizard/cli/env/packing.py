@@ -22,8 +22,8 @@ def pack(
     json: Json = False,
 ) -> int:
     """Pack an environment into one file, for the disk of a node or another account."""
-    from setup_wizard import packs
     from setup_wizard.conda.pack import write
+    from setup_wizard.environments import packs
     from setup_wizard.journal import Journal
     from setup_wizard.ui import packing, show
     from setup_wizard.world import World
@@ -50,10 +50,10 @@ def unpack(
     json: Json = False,
 ) -> int:
     """Make an environment and its kernel from a packed file: nothing is solved, nothing downloaded."""
-    from setup_wizard import packs
     from setup_wizard.answers import Answers, fold, recall
     from setup_wizard.apply import review
     from setup_wizard.cli.work import How, review_and_apply
+    from setup_wizard.environments import packs
     from setup_wizard.journal import Journal
     from setup_wizard.ui import show
     from setup_wizard.world import World

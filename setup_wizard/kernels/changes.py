@@ -10,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard import environments, inventory, kernels
+from setup_wizard import environments, kernels
 from setup_wizard.conda import contents
+from setup_wizard.environments import inventory
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.hints import did_you_mean
 from setup_wizard.journal import Receipt

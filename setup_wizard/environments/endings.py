@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard import inventory, package_changes, trees
+from setup_wizard import trees
 from setup_wizard.conda import contents, found, registry
+from setup_wizard.environments import changes, inventory
 from setup_wizard.errors import BadInput, Busy, MachineBlocks
 from setup_wizard.hints import did_you_mean
 from setup_wizard.journal import Entry, Journal, Receipt, Restored
@@ -53,7 +54,7 @@ def delete(name: str, journal: Journal) -> Ending:
     return Ending(
         step,
         ours=entry is not None,
-        sessions=tuple(package_changes.sessions_of(world, step.prefix)),
+        sessions=tuple(changes.sessions_of(world, step.prefix)),
         file=_file(entry, receipt),
         own=tuple(step.prefix / p for p in own[:MOST]),
         more=max(0, len(own) - MOST),

@@ -16,13 +16,13 @@ import msgspec
 
 from setup_wizard import environments, files
 from setup_wizard.conda import build, contents, found, packages, registry
+from setup_wizard.environments.weight import Scale, Weight
 from setup_wizard.errors import MachineBlocks
 from setup_wizard.journal import Journal, Receipt, Undone
 from setup_wizard.jupyter import nook
 from setup_wizard.steps import CondaEnv, Trash
 from setup_wizard.steps.kernelspec import jupyter_data
 from setup_wizard.steps.trash import EMPTYING, FOLDER
-from setup_wizard.weight import Scale, Weight
 from setup_wizard.world import World
 
 DAY = 86_400.0  # seconds; a torn file that is younger may be one that is just written

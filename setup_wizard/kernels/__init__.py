@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from setup_wizard import inventory
 from setup_wizard.conda import contents
+from setup_wizard.environments import inventory
 from setup_wizard.errors import BadInput
 from setup_wizard.hints import did_you_mean
 from setup_wizard.journal import Receipt

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard import endings, environments, inventory
+from setup_wizard import environments
 from setup_wizard.conda import contents, environment, history
 from setup_wizard.conda.asked import text_of
 from setup_wizard.conda.spec import EnvSpec, check_name
+from setup_wizard.environments import endings, inventory
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.journal import Began, Journal, Made, Receipt, Undone
 from setup_wizard.plan import Plan

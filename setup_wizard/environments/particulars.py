@@ -9,13 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard import inventory
 from setup_wizard.conda import contents, export, history
 from setup_wizard.conda.spec import EnvSpec, package_name, read_spec
+from setup_wizard.environments import inventory
+from setup_wizard.environments.changes import file_of
+from setup_wizard.environments.inventory import Glance, Place
 from setup_wizard.errors import SetupError
-from setup_wizard.inventory import Glance, Place
 from setup_wizard.journal import Receipt
-from setup_wizard.package_changes import file_of
 from setup_wizard.steps import CondaEnv
 from setup_wizard.world import World
 
