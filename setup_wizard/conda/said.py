@@ -18,7 +18,7 @@ from setup_wizard.conda.talk import Failed, Kind, Package
 _KINDS: tuple[tuple[str, Kind], ...] = (
     (r"CondaToS\w*Error", "terms"),
     (r"PackagesNotFound|PackagesNotFoundInChannels|ResolvePackageNotFound|SpecNotFound", "missing"),
-    (r"Unsatisfiable|SpecsConfigurationConflict", "conflict"),
+    (r"Unsatisfiable|SpecsConfigurationConflict", "clash"),
     (r"UnavailableInvalidChannel|ChannelNotAllowed|ChannelDenied|ChannelError", "channel"),
     (r"CondaSSLError|ProxyError|OfflineError", "unreachable"),
     (r"CondaHTTPError|AuthenticationError", "server"),
@@ -105,7 +105,7 @@ def _of_exception(program: str, answer: dict[str, Any], spec: EnvSpec) -> Failed
         kind = _STATUS.get(status, "channel" if status == "404" else kind)
         url = str(answer.get("url") or answer.get("channel_url") or "")
         return Failed(kind, _first_line(message), url=url)
-    if kind == "conflict":
+    if kind == "clash":
         return _of_solver(message, spec)
     return Failed(kind, message[:_MOST].strip(), package=program if kind in ("program", "terms") else "")
 
@@ -120,7 +120,7 @@ def _missing(listed: list[str], message: str, spec: EnvSpec) -> Failed:
     for package in plain:
         wanted = asked.get(package_name(package), package)
         return Failed("missing" if wanted == package_name(wanted) else "version", package=wanted)
-    return Failed("conflict", message[:_MOST])
+    return _clash(message, spec)
 
 
 def _of_solver(text: str, spec: EnvSpec) -> Failed:
@@ -131,7 +131,18 @@ def _of_solver(text: str, spec: EnvSpec) -> Failed:
         return _missing(nowhere, text, spec)
     if nowhere := re.findall(r"([\w.-]+)(?: [=<>*!~]\S*)* does not exist \(perhaps", text):
         return _missing(nowhere, text, spec)
-    return Failed("conflict", text[:_MOST].strip())
+    return _clash(text, spec)
+
+
+def _clash(text: str, spec: EnvSpec) -> Failed:
+    """The packages that were asked for and that it names."""
+    quarrel = tuple(d for d in spec.dependencies if _names(text, package_name(d)))
+    return Failed("clash", text[:_MOST].strip(), quarrel=quarrel or spec.dependencies)
+
+
+def _names(text: str, package: str) -> bool:
+    """Whether it stands there, perhaps with its version: «pear-1.0» is about pear, «pear-tree» is not."""
+    return bool(re.search(rf"(?<![\w.-]){re.escape(package)}(?![\w.]|-[a-z])", text, re.IGNORECASE))
 
 
 def _of_text(program: str, text: str, spec: EnvSpec) -> Failed:

@@ -16,6 +16,7 @@ Kind = Literal[
     "version",  # the package is there, but not in such a version
     "machine",  # needs a GPU, a newer C library …
     "conflict",  # each can be had, but not together
+    "clash",  # the same, told by a conda or mamba of the user's: nobody has looked for a way out
     "channel",  # the channel, or a package of it, is not there
     "forbidden",  # the server wants to know who we are
     "unreachable",  # nobody answers

@@ -116,7 +116,14 @@ def _conflict(failed: Failed, spec: EnvSpec) -> SetupError:
     reasons = (
         lines if len(lines) <= _LONGEST else [*lines[:_LONGEST], f"… and {len(lines) - _LONGEST:,} more"]
     )
-    return PackagesQuarrel("\n".join([what, *reasons]), fix=_change(failed, spec))
+    fix = _change(failed, spec) if failed.kind == "conflict" else _loosen(spec)
+    return PackagesQuarrel("\n".join([what, *reasons]), fix=fix)
+
+
+def _loosen(spec: EnvSpec) -> str:
+    return (
+        f"Loosen or leave out one of these{_file(spec)}. Without --engine, one that is enough is looked for."
+    )
 
 
 def _change(failed: Failed, spec: EnvSpec) -> str:
@@ -246,6 +253,7 @@ _ERRORS: dict[str, Callable[[Failed, EnvSpec], SetupError]] = {
     "version": _version,
     "machine": _machine,
     "conflict": _conflict,
+    "clash": _conflict,
     "channel": _channel,
     "forbidden": _forbidden,
     "unreachable": _unreachable,
