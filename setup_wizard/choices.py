@@ -132,23 +132,28 @@ def environment(
     """The name and the content of an environment, by the name of one in envs/ or the path of a file.
 
     Of those `made` before, one that came of the very same is taken as it is: reading YAML well takes longer
-    than all the rest of a second setup.
+    than all the rest of a second setup. A lock is read anew: its YAML may have moved on.
     """
     path = Path(name).expanduser().absolute() if _is_path(name) else spec.named(name)
     came_of = _came_of(path, answers)
-    known = {s.came_of: s for s in made}
+    known = {s.came_of: s for s in made if not s.lock}
     wanted = known.get(came_of) if came_of else None
     wanted = wanted or _read(path, answers, came_of, frozen)
     return wanted.name or spec.check_name(path.stem, str(path)), wanted
 
 
 def described(
-    words: Sequence[str], answers: Answers, world: World, wish: Wish | None = None
+    words: Sequence[str],
+    answers: Answers,
+    world: World,
+    wish: Wish | None = None,
+    made: tuple[EnvSpec, ...] = (),
 ) -> tuple[str, EnvSpec]:
     """The name and the content of an environment as the words of a command line say it.
 
     One word is a file, an address, or the name of one in envs/; where a name is given, it may be a package.
-    Several words are packages. Raises BadInput, NetworkTrouble.
+    Several words are packages. A file of which one was `made` is not read again. Raises BadInput,
+    NetworkTrouble.
     """
     word, wish = words[0], wish or Wish()
     name = wish.name or (wish.prefix.name if wish.prefix else None)
@@ -157,7 +162,7 @@ def described(
         stem = Path(urlsplit(word).path).stem
         return wanted.name or spec.check_name(name or stem, word), wanted
     if len(words) == 1 and (_is_path(word) or word in {n.name for n in spec.catalogue()}):
-        return environment(word, answers, frozen=wish.frozen)
+        return environment(word, answers, made, frozen=wish.frozen)
     if name is None and len(words) == 1 and spec.package_name(word) == word.lower():
         spec.named(word)  # which says what there is
     if name is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import trees
-from setup_wizard.conda import contents, history, program, said
+from setup_wizard.conda import byte_code, contents, history, program, said
 from setup_wizard.conda.build import Work
 from setup_wizard.conda.channels import shown_in
 from setup_wizard.conda.child import TITLES
@@ -83,6 +83,8 @@ def install(work: Work, engine: Path, wanted: tuple[Package, ...]) -> None:
 def _change(work: Work, engine: Path, want: dict[str, str]) -> None:
     contents.clean_up(work.prefix)
     contents.say_unfinished(work.prefix)
+    byte_code.stop(work.world, work.prefix)
+    byte_code.take_out(work.prefix, want)
     have = set(contents.stems(work.prefix))
     staying = {contents.name_of(stem) for stem in want}
     if gone := sorted({contents.name_of(stem) for stem in have} - staying):

@@ -101,7 +101,7 @@ def made(
 
     journal, wish = Journal(world), wish or Wish()
     answers, prefix = fold(given, recall(world)), wish.prefix
-    named, spec = described(words, answers, world, wish)
+    named, spec = described(words, answers, world, wish, environments.specs(journal.receipt))
     named = check_name(wish.name, "--name") if wish.name else prefix.name if prefix else named
     place = prefix.expanduser().absolute() if prefix else environments.folder(journal.receipt, world) / named
     engine = environments.engine(wish.engine, journal.receipt, world)
