@@ -15,6 +15,8 @@ import pytest
 
 from setup_wizard.conda import byte_code, contents, environment, packages
 from setup_wizard.conda.spec import EnvSpec
+from setup_wizard.environments.leftovers import Asked, find, remove
+from setup_wizard.journal import Journal
 from setup_wizard.mirror.archive import PLACEHOLDER
 from setup_wizard.mirror.packages import Package
 from setup_wizard.mirror.python import SHORT, python_package
@@ -207,6 +209,21 @@ def test_what_conda_left_is_swept(made: Made) -> None:
     byte_code.make(world, prefix)
     assert not (prefix / SITE / "toy").exists()
     assert dead(prefix) == []
+
+
+@pytest.mark.parametrize("made", [["toy=1.0"]], indirect=True)
+def test_what_no_environment_needs_can_be_cleaned(made: Made, url: str) -> None:
+    """After an update the byte code of the version before is named as left over, and no other's."""
+    world, _, prefix = made
+    newer = spec(world.home.parent, [url], ["python", "toy=2.0"])
+    CondaEnv(prefix.name, prefix, newer).apply(world, silent)
+    found = [left for left in find(world, {}, Asked(caches=True)) if left.name.startswith("byte code")]
+    assert [left.name for left in found if "toy" in left.name] == ["byte code of toy-1.0-0"]
+    assert not [left for left in found if "python" in left.name]
+    for left in found:
+        remove(left, Journal(world))
+    assert [stem for stem, _ in byte_code.kept(packages.folder(world, prefix)) if "toy-1" in stem] == []
+    said(prefix, "import toy")
 
 
 # --- in the background ----------------------------------------------------------------------------------

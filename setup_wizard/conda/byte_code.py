@@ -141,6 +141,11 @@ def parts(prefix: Path, pkgs: Path) -> Iterator[Part]:
             yield Part(pkgs / FOLDER / tag / name, files)
 
 
+def kept(pkgs: Path) -> list[tuple[str, Path]]:
+    """The packages whose byte code a cache has: the stem, and the folder; one for each version of Python."""
+    return [(path.name.rpartition("-")[0], path) for path in sorted((pkgs / FOLDER).glob("*/[!.]*-*"))]
+
+
 # --- one package ----------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from setup_wizard import environments, files
-from setup_wizard.conda import build, contents, found, packages, registry
+from setup_wizard.conda import build, byte_code, contents, found, packages, registry
 from setup_wizard.environments.weight import Scale, Weight
 from setup_wizard.errors import MachineBlocks
 from setup_wizard.journal import Journal, Receipt, Undone
@@ -139,6 +139,9 @@ def _unused(cache: Path, kind: Kind, prefixes: list[Path], scale: Scale) -> Iter
     for folder in packages.unpacked(cache):
         if folder.name not in listed and scale.frees(folder):
             yield Leftover(kind, folder.name, folder, _time(folder), cache=cache)
+    for stem, folder in byte_code.kept(cache):
+        if stem not in listed:
+            yield Leftover(kind, f"byte code of {stem}", folder, _time(folder), cache=cache)
 
 
 def _archives(cache: Path) -> Iterator[Leftover]:
