@@ -47,15 +47,6 @@ def ask(world: World, name: str, jobs: Sequence[str], fresh: float = 0) -> Outpu
         return output
 
 
-def end_of_time(world: World, mine: Session) -> float:
-    """When the scheduler will end a job that runs; 0 when it has no limit or does not say."""
-    scheduler = schedulers.find(mine.job.scheduler)
-    env = scheduler.environment(world.env, mine.job.resources)
-    said = world.run(scheduler.status([mine.job_id]), env=env, timeout=PATIENCE)
-    state = scheduler.state(said, mine.job_id)
-    return state.until if isinstance(state, schedulers.Running) else 0
-
-
 def _asked(world: World, name: str, jobs: Sequence[str]) -> Output:
     scheduler = schedulers.find(name)
     env = scheduler.environment(world.env, Resources())

@@ -25,7 +25,8 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard import asking, container, files, running, session
+from setup_wizard import container, files, running, session
+from setup_wizard.deadline import Deadline
 from setup_wizard.errors import SetupError
 from setup_wizard.jupyter import countdown, idle, nook, start, unpacked, words
 from setup_wizard.jupyter.nook import Nook
@@ -44,7 +45,6 @@ BEAT = 10.0  # seconds between two heartbeats, and at most between two looks whe
 OPEN = 180.0  # seconds for the way in to lead here: a proxy may look for what is new only once a minute
 GUARD = 45.0  # seconds between two looks whether it still does
 FAREWELL = 12.0  # seconds for Jupyter to end its kernels and itself
-SLACK = 90.0  # seconds by which a scheduler may be early with its signal
 LEFT_OVER = 2.0  # seconds for what still runs then
 
 
@@ -62,7 +62,7 @@ class Serve:
     def __init__(self, world: World, mine: Session) -> None:
         self.world, self.session, self.job = world, mine, mine.job
         self.way = WayIn(world, mine, self._say)
-        self.until, self.kept, self.prefix = 0.0, "", mine.job.prefix
+        self.deadline, self.kept, self.prefix = Deadline(world, mine), "", mine.job.prefix
         self.place: Place | None = None
         self.jupyter: subprocess.Popen[bytes] | None = None
 
@@ -175,18 +175,20 @@ class Serve:
     def _watch(self, mine: Nook) -> End:
         """Wait until it was idle for too long; whatever else ends the session comes out of `_wait`."""
         limit, token = self.job.idle_minutes * 60, session.secret(self.session, "token")
-        self.until, looked = asking.end_of_time(self.world, self.session), self.world.now()
-        countdown.tell(mine, self.until and self.until - self.job.resources.signal)
+        self.deadline.ask()
+        looked, told = self.world.now(), 0.0
         while True:
             (self.session.folder / session.HEARTBEAT).touch()
+            if told != self.deadline.at:
+                countdown.tell(mine, told := self.deadline.at)
             if limit and idle.idle_for(self.world, self.way.base, token, mine) >= limit:
                 return End(self.world.now(), "idle", f"Nothing happened for {self.job.idle_minutes:g} min.")
-            if self.until and self.world.now() > self.until - self.job.resources.signal:
-                return End(self.world.now(), "time")  # not every scheduler tells us
+            if self.deadline.has_come():
+                return End(self.world.now(), "time")
             if self.world.now() - looked > GUARD * random.uniform(0.8, 1.2):  # all sessions at once: never
                 looked = self.world.now()
                 self._guard()
-            self._wait(min(BEAT, limit / 4) if limit else BEAT)
+            self._wait(max(LOOK, min(BEAT, self.deadline.left(), limit / 4 if limit else BEAT)))
 
     def _guard(self) -> None:
         """See that the way in is still ours; a lost one is replaced, and its new address written down."""
@@ -204,8 +206,7 @@ class Serve:
         if code or (code is not None and not told):  # who is told to end may see Jupyter end well before us
             raise _Over(self._after_death(code))
         if told:
-            late = self.until and self.world.now() > self.until - self.job.resources.signal - SLACK
-            raise _Over(End(self.world.now(), "time" if late else "stopped"))
+            raise _Over(End(self.world.now(), "time" if self.deadline.is_told() else "stopped"))
 
     def _after_death(self, code: int) -> End:
         if code == 0 and session.read(self.session.folder, Address):

@@ -30,7 +30,7 @@ RANKS = (
     "plan journal script asking",
     "apply preflight selftest proof running submission mirror",
     "environments",
-    "health way_in following far arrival kernels",
+    "health way_in deadline following far arrival kernels",
     "launch holding orders serve relay tunnel delivery pulse",
     "rehearsal connect batch checkup",
     "ui",

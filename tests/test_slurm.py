@@ -164,3 +164,11 @@ def test_a_single_unknown_job_is_gone() -> None:
     """Asked for one job that it has forgotten, squeue ends with an error that says so."""
     said = Output(1, "", "slurm_load_jobs error: Invalid job id specified")
     assert isinstance(Slurm().state(said, "15"), Gone)
+
+
+def test_a_short_session_is_not_warned_by_slurm() -> None:
+    """Slurm may be half a minute early with its signal: a session of minutes ends itself."""
+    usual, short = Resources(time_limit=3600), Resources(time_limit=60)
+    assert (usual.lead, short.lead) == (60, 15)
+    assert any("--signal=B:TERM@60" in line for line in Slurm().header(usual, FOLDER))
+    assert not any("--signal" in line for line in Slurm().header(short, FOLDER))

@@ -43,6 +43,16 @@ class Resources(msgspec.Struct, frozen=True):
     constraint: str = ""
     signal: int = LEAD
 
+    @property
+    def lead(self) -> int:
+        """Seconds before its end at which a session ends itself: a quarter of a short time."""
+        return min(self.signal, self.time_limit // 4) if self.time_limit else self.signal
+
+    @property
+    def is_short(self) -> bool:
+        """Whether a scheduler's signal, half a minute early as it may be, would take too much of its time."""
+        return self.lead < self.signal
+
 
 class Waiting(msgspec.Struct, frozen=True):
     """In the queue: why, in a sentence, what to do about it ("" for nothing but patience), and when it may

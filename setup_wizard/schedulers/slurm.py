@@ -42,7 +42,11 @@ class Slurm:
 
     def header(self, wanted: Resources, folder: Path) -> Sequence[str]:
         log = str(folder / LOG).replace("%", "%%")
-        ours = {"signal": f"B:TERM@{wanted.signal}", "output": log, "open-mode": "append"}
+        ours = {
+            "signal": "" if wanted.is_short else f"B:TERM@{wanted.signal}",
+            "output": log,
+            "open-mode": "append",
+        }
         options = {**_options(wanted), **ours}
         lines = [f"--{name}={_quoted(name, value)}" for name, value in options.items() if value]
         return [f"#SBATCH {line}" for line in (*lines, "--no-requeue")]
@@ -51,7 +55,7 @@ class Slurm:
         return ["sbatch", "--parsable", str(folder / SCRIPT)]
 
     def hold(self, wanted: Resources, folder: Path) -> list[str]:
-        options = {**_options(wanted), "signal": f"TERM@{wanted.signal}"}
+        options = {**_options(wanted), "signal": "" if wanted.is_short else f"TERM@{wanted.signal}"}
         given = [f"--{name}={value}" for name, value in options.items() if value]
         return ["srun", "--pty", *given, "bash", str(folder / SCRIPT)]
 

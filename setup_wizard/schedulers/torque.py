@@ -73,7 +73,8 @@ class Torque:
         lines += [f"#PBS -A {_plain('account', wanted.account)}"] if wanted.account else []
         lines += [f"#PBS -l {_plain('resources', text)}" for text in (*self.places(wanted), *_time(wanted))]
         # for qsub in front of Slurm, whose words these are; comments to everybody else
-        return [*lines, f"#SBATCH --signal=B:TERM@{wanted.signal}", "#SBATCH --no-requeue"]
+        told = [] if wanted.is_short else [f"#SBATCH --signal=B:TERM@{wanted.signal}"]
+        return [*lines, *told, "#SBATCH --no-requeue"]
 
     def places(self, wanted: Resources) -> Sequence[str]:
         """What is asked of the nodes, in this dialect."""

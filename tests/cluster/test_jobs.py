@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,36 @@ def test_the_end_of_the_time_on_a_graphics_card_is_in_order(login: Login) -> Non
     assert login.row(made["session"])["detail"] == "time"
     assert (login.secrets(), login.nooks("c2")) == ([], [])
     until(lambda: not login.cluster.login.sh("squeue -h").strip())
+
+
+def test_a_minute_is_a_session_too(login: Login) -> None:
+    """With a limit as short as the usual warning it is proven, and ends itself before Slurm does."""
+    made = login.launch("-t", "1")
+    assert made["proof"]["answer"] == "42"
+    script = login.cluster.login.sh(f"cat {SESSIONS}/{made['session']}/job.sh")
+    assert "--signal" not in script
+    until(lambda: login.row(made["session"])["state"] == "ended", 90, pause=1)
+    assert login.row(made["session"])["detail"] == "time"
+    assert (login.secrets(), login.nooks("c1")) == ([], [])
+
+
+def test_the_signal_of_slurm_before_the_end_is_heard(login: Login) -> None:
+    """The limit is lowered while it runs: the signal is the first word of it, and the end in order."""
+    made = login.launch()
+    login.cluster.login.sh(f"scontrol update jobid={made['job']} timelimit=1", user="root")
+    until(lambda: login.row(made["session"])["state"] == "ended", 90, pause=1)
+    assert login.row(made["session"])["detail"] == "time"
+    assert (login.secrets(), login.nooks("c1")) == ([], [])
+
+
+def test_more_time_that_was_given_is_used(login: Login) -> None:
+    """The centre makes the job's limit longer while it runs: it does not end itself at the old one."""
+    made = login.launch("-t", "1")
+    login.cluster.login.sh(f"scontrol update jobid={made['job']} timelimit=10", user="root")
+    began = login.row(made["session"])["started"]
+    until(lambda: time.time() > began + 50, 90, pause=1)
+    assert login.row(made["session"])["state"] == "ready"
+    login.call("stop", made["session"])
 
 
 @pytest.mark.parametrize(

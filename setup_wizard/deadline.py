@@ -1,0 +1,43 @@
+"""When the scheduler will end a job, as the job itself keeps an eye on it."""
+
+from __future__ import annotations
+
+from setup_wizard import schedulers
+from setup_wizard.schedulers import Running
+from setup_wizard.session import Session
+from setup_wizard.world import World
+
+SLACK = 90.0  # seconds by which a scheduler may be early with its signal
+PATIENCE, SOON = 20.0, 3.0  # seconds for its answer, and while the session is ending
+
+
+class Deadline:
+    """The end of one session's time. `at` is when the session ends itself, 0 where there is no limit."""
+
+    def __init__(self, world: World, mine: Session) -> None:
+        self.world, self.session, self.at = world, mine, 0.0
+
+    def ask(self, patience: float = PATIENCE) -> None:
+        """Ask the scheduler, which may have been told of another limit; without an answer all stays."""
+        scheduler, wanted = schedulers.find(self.session.job.scheduler), self.session.job.resources
+        env = scheduler.environment(self.world.env, wanted)
+        said = self.world.run(scheduler.status([self.session.job_id]), env=env, timeout=patience)
+        state = scheduler.state(said, self.session.job_id)
+        if isinstance(state, Running):
+            self.at = state.until and state.until - wanted.lead
+
+    def left(self) -> float:
+        """Seconds until then."""
+        return max(0.0, self.at - self.world.now()) if self.at else float("inf")
+
+    def has_come(self) -> bool:
+        """Whether the session is to end itself now: not every scheduler tells a job."""
+        if not self.left():
+            self.ask()  # somebody may have given it more time
+        return not self.left()
+
+    def is_told(self) -> bool:
+        """Whether a request to end that has just come is the scheduler's word for the end of the time."""
+        if self.left() > SLACK and self.at:
+            self.ask(SOON)  # the limit may have been lowered
+        return self.left() <= SLACK
