@@ -7,6 +7,7 @@ not asked again. A host whose key is not the one that is known is never spoken t
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ FIND = (
     f'"$("$SHELL" -lc "command -v {TOOL}" | tail -n 1)"; '
     'do if [ -x "$p" ]; then echo "tool $p"; "$p" --version; exit 0; fi; done'
 )
-BY_KEY = 'using "publickey"'  # ssh's word for a log-in that needed no answer of a person's
+# ssh's word for a log-in that needed no answer of a person's: not of a key as the first of two factors
+BY_KEY = re.compile(r'^Authenticated to .* using "publickey"', re.MULTILINE)
 T = TypeVar("T")
 
 
@@ -78,7 +80,7 @@ class Far:
         said = log.read_text()
         if code != 0:
             raise refused(self.host, said)
-        self.alone = BY_KEY in said
+        self.alone = bool(BY_KEY.search(said))
 
     def _ask(self, argv: list[str]) -> int:
         return self.world.lend_terminal(argv, env=self.world.env, cwd=self.world.home)
