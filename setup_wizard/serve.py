@@ -292,8 +292,7 @@ def main(argv: list[str]) -> int:
 
 def _called(mine: Session, job: str) -> Session:
     """The session with the id of its job, written down."""
-    mine = msgspec.structs.replace(mine, job_id=job)
-    session.save(mine)
+    session.save(mine := msgspec.structs.replace(mine, job_id=job))
     return mine
 
 
