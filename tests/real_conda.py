@@ -24,14 +24,21 @@ from conda.cli.main import main
 if __name__ == "__main__":
     sys.exit(main())
 """
-# What a distribution has in its own condarc; nothing of it concerns channels.
-CONDARC = "solver: classic\nchannels: []\nreport_errors: false\nnotify_outdated_conda: false\n"
+# What a distribution has in its own condarc. Each home has packages of its own: tests at the same time, in
+# which packages of one name differ, would else share them.
+CONDARC = """\
+solver: classic
+channels: []
+pkgs_dirs: ["~/.conda/pkgs"]
+report_errors: false
+notify_outdated_conda: false
+"""
 RECORD = {"name": "conda", "version": "24.7.1", "build": "py_0", "build_number": 0, "subdir": "noarch"}
 
 
 def kept_conda() -> Path:
     """The prefix of a conda that works, as a distribution's: made once for all runs of the tests."""
-    prefix = CACHE / f"conda-24.7.1-{VERSION}"
+    prefix = CACHE / f"conda-24.7.1-{VERSION}-apart"
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "conda.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
