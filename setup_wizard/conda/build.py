@@ -176,8 +176,8 @@ def _request(work: Work, target: Path | None = None, wanted: tuple[Package, ...]
 
 def _engine(work: Work, request: Request) -> None:
     """Let the engine install; again, should the package cache hold packages that somebody edited."""
-    with _looked_through(work.pkgs) as edited:
-        answer = ask(work.world, request, work.spec, work.report)
+    with _looked_through(work.pkgs, work.report) as (edited, report):
+        answer = ask(work.world, request, work.spec, report)
     suspect = tuple(p.name for p in answer.packages if p.stem in edited)
     if suspect:
         again = msgspec.structs.replace(request, suspect=suspect)
@@ -187,12 +187,23 @@ def _engine(work: Work, request: Request) -> None:
 
 
 @contextmanager
-def _looked_through(pkgs: Path) -> Iterator[set[str]]:
-    """Look for edited packages while something else happens; the set is filled at the end."""
+def _looked_through(pkgs: Path, report: Report) -> Iterator[tuple[set[str], Report]]:
+    """Look for edited packages while the engine works; the set is filled at the end.
+
+    It begins with the engine's first word: to start a program while a thread is at work is not safe.
+    """
     found: set[str] = set()
     look = threading.Thread(target=lambda: found.update(packages.edited(pkgs)))
-    look.start()
+
+    def heard(progress: Progress) -> None:
+        if look.ident is None:
+            look.start()
+        report(progress)
+
     try:
-        yield found
+        yield found, heard
+        if look.ident is None:
+            look.start()
     finally:
-        look.join()
+        if look.ident is not None:
+            look.join()
