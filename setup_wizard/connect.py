@@ -32,7 +32,7 @@ HANGS = 1.0  # seconds of silence that make a new log-in quicker than patience
 # What is reported: one line that changes.
 LOG_IN = "Logging in to {host}"
 LAUNCH = "Launching on {host}"
-FOLLOW = "{session} on {host}: {state} {detail}"
+FOLLOW = "{session}: {state}"
 OPEN = "Opening the tunnel"
 PROVE = "Running a cell through the tunnel"
 UP = "The tunnel to {node} is open; Ctrl-C ends it"
@@ -125,8 +125,8 @@ def follow(far: Far, name: str, report: Report = silent) -> Seen:
             return seen
         if seen.state in ("ended", "died", "damaged"):
             raise MachineBlocks(f"{far.host}: {seen.detail}", fix=seen.fix or "Connect again.")
-        told = FOLLOW.format(session=name, host=far.host, state=seen.state, detail=seen.detail)
-        report(Progress(told.rstrip()))
+        told = FOLLOW.format(session=name, state=seen.state)
+        report(Progress(", ".join(filter(None, (told, seen.detail)))))
         world.sleep(pause)
         pause = min(LONGEST_LOOK, pause * 1.2)
     raise MachineBlocks(

@@ -435,6 +435,32 @@ def test_a_step_that_is_interrupted_is_named(
     assert "stopped after" in said
 
 
+ONE_LINE = """
+from setup_wizard.ui import show
+from setup_wizard.world import Progress, World
+with show.live(World.here(), one=True) as live:
+    live.report(Progress('In the queue: others are before it'))
+    live.report(Progress('The tunnel is open'))
+    input()
+    raise KeyboardInterrupt
+"""
+
+
+def test_what_is_waited_for_is_one_line_that_changes() -> None:
+    """What was, is not shown beside what is; and Ctrl-C leaves no line that says that something failed."""
+    env = environment({})
+    shell = pexpect.spawn(
+        sys.executable, ["-c", ONE_LINE], env=env, dimensions=(24, 60), encoding="utf-8", timeout=20
+    )
+    shell.expect_exact("The tunnel is open")
+    shell.expect_exact("The tunnel is open")  # drawn anew, with all that is shown
+    assert "In the queue" not in shell.before
+    shell.sendline("")
+    shell.expect(pexpect.EOF)
+    assert "KeyboardInterrupt" in shell.before
+    assert "stopped after" not in shell.before
+
+
 def test_silence_is_silent(
     world: World, reviewed: list[Reviewed], capsys: pytest.CaptureFixture[str]
 ) -> None:

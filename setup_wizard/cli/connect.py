@@ -76,7 +76,7 @@ def _launch(far: Far, words: Sequence[str], json: bool) -> str:
     from setup_wizard.ui import access_pages, show
 
     try:
-        with show.live(far.world, err=json) as live:
+        with show.live(far.world, err=json, one=True) as live:
             return work.launch(far, words, live.report, lambda: live.put(access_pages.under_way(far.host)))
     except work.Interrupted:
         raise
@@ -121,13 +121,13 @@ def _serve(far: Far, session: str, browser: bool, json: bool) -> int:
     from setup_wizard import connect as work
     from setup_wizard.ui import access_pages, show
 
-    with show.live(far.world, err=json) as live:
+    with show.live(far.world, err=json, one=True) as live:
         seen = work.follow(far, session, live.report)
         what = work.connect(far, seen, live.report)
     _tell(far, what, json)
     if browser:
         work.open_browser(far, what)
-    with show.live(far.world, err=True) as live:
+    with show.live(far.world, err=True, one=True) as live:
         seen = work.watch(far, what, live.report)
     show.put(access_pages.ended(seen.id, seen.detail), far.world, err=json)
     return 1 if seen.state == "died" else 0

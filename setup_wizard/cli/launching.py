@@ -233,7 +233,7 @@ def _show_when_proven(
     world: World, manner: Manner, answering: Callable[[Report], tuple[Session, Address]]
 ) -> None:
     """Show one line that changes until the session answers and is proven; then how to open it."""
-    with show.live(world, err=manner.json) if not manner.quiet else nullcontext() as live:
+    with show.live(world, err=manner.json, one=True) if not manner.quiet else nullcontext() as live:
         report = live.report if live else silent
         launched = prove(world, *answering(report), report)
     if manner.json:

@@ -35,10 +35,14 @@ class Screen(Protocol):
 
 
 class Live:
-    """A context that shows the progress of a work, and a line for each step that is finished."""
+    """A context that shows the progress of a work, and a line for each step that is finished.
 
-    def __init__(self, world: World, *, err: bool = False, quiet: bool = False) -> None:
+    one: a single line that changes, and goes with Ctrl-C; for what is waited for, not made.
+    """
+
+    def __init__(self, world: World, *, err: bool = False, quiet: bool = False, one: bool = False) -> None:
         self.world = world
+        self._one = one
         self._err = err
         self._quiet = quiet
         self._screen: Screen = Silence()
@@ -64,6 +68,9 @@ class Live:
     def report(self, progress: Progress) -> None:
         """Show where the work is; a `Report` for the core."""
         title = tilde(progress.title, self.world.home)
+        if self._one and heading(title) != heading(self._title):
+            self._screen.clear()
+            self._title = ""
         if not self._title:
             self._title, self._began = title, self.world.now()
         self._screen.report(Progress(title, progress.done, progress.total, progress.unit))
@@ -86,7 +93,7 @@ class Live:
     ) -> None:
         """Leave a clean line, whatever happened; a step that was under way is named."""
         self._screen.clear()
-        if e is not None and self._title:
+        if e is not None and self._title and (not self._one or isinstance(e, Exception)):
             took = duration(self.world.now() - self._began)
             how = "stopped" if isinstance(e, KeyboardInterrupt) else "not done"
             self._screen.put([line(self._title, (f"  {how} after {took}", "dim"), mark=pages.BAD)])

@@ -99,9 +99,9 @@ def put_json(data: Any) -> None:
     print(json.dumps(json_of(data), indent=2, ensure_ascii=False), flush=True)
 
 
-def live(world: World, *, err: bool = False, quiet: bool = False) -> Live:
-    """The progress of a work, as a context; on standard error where the output is JSON."""
-    return Live(world, err=err, quiet=quiet)
+def live(world: World, *, err: bool = False, quiet: bool = False, one: bool = False) -> Live:
+    """The progress of a work, as a context; on standard error where the output is JSON; `one` line of it."""
+    return Live(world, err=err, quiet=quiet, one=one)
 
 
 def svg(screens: Iterable[Page], title: str) -> str:
