@@ -81,6 +81,7 @@ def whole(account: Account, prefix: Path, versions: dict[str, str]) -> None:
     assert {p.name for p in (prefix / "lib").iterdir() if any(p.iterdir())} == set(versions)
     assert contents.whole(prefix), "the note that it is whole"
     assert [p.name for p in prefix.parent.iterdir()] == ["trunk"]
+    assert {p.name for p in prefix.iterdir()} <= {"conda-meta", "lib", "CACHEDIR.TAG"}
     left = [p.name for p in (prefix / "conda-meta").iterdir() if p.suffix != ".json"]
     assert sorted(left) == ["history", "hpc-jupyter-setup"]
     assert not [
@@ -120,6 +121,25 @@ def test_killed_anywhere_then_again(tmp_path: Path, url: str) -> None:
 
 
 # --- a disk without room ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("then", ["update", "undo"])
+def test_the_probe_of_a_killed_engine_goes(tmp_path: Path, url: str, then: str) -> None:
+    """The link by which it finds out whether links can be made is nobody's work."""
+    account = Account(tmp_path / "home")
+    before, prefix = picture(account.home), account.home / "envs/trunk"
+    yml = yaml_of(account, url, *OLD)
+    assert (
+        account.run("env", "create", str(yml), "-p", str(prefix), "--no-byte-code", "--yes").returncode == 0
+    )
+    (prefix / "symtest_5e38e7cb-1cdc-4f64-8dba-cecd49eb99f7").symlink_to("./")
+    if then == "update":
+        yaml_of(account, url, *sorted(NAMES))
+        assert account.run("env", "update", "-p", str(prefix), "--yes").returncode == 0
+        whole(account, prefix, dict.fromkeys(NAMES, "2.0"))
+    assert account.run("undo", "--yes").returncode == 0
+    yml.unlink()
+    assert picture(account.home) == before
 
 
 @pytest.fixture

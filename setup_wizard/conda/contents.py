@@ -213,6 +213,7 @@ def pins(prefix: Path) -> tuple[str, ...]:
 
 def clean_up(prefix: Path) -> None:
     """Remove what a crash left among the records; a package whose record is half written is made again."""
+    remove_probes(prefix)
     for left in (prefix / "conda-meta").glob("prefix_record_*"):
         left.unlink()
     for name in (*OURS, WAS_WHOLE):
@@ -223,6 +224,13 @@ def clean_up(prefix: Path) -> None:
             msgspec.json.decode(path.read_bytes(), type=Record)
         except msgspec.MsgspecError:
             path.unlink()
+
+
+def remove_probes(prefix: Path) -> None:
+    """Remove the links by which a killed engine was just finding out whether links can be made."""
+    for left in prefix.glob("symtest_*"):
+        if left.is_symlink():
+            left.unlink()
 
 
 def missing(prefix: Path, note: Whole) -> list[str]:

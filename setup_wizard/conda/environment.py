@@ -166,7 +166,8 @@ def create(
 
 
 def clear(prefix: Path) -> None:
-    """Remove what an interrupted run left beside the environment, and the package cache there."""
+    """Remove what an interrupted run left in the environment and beside it, and the package cache there."""
+    contents.remove_probes(prefix)
     remove_building(prefix)
     packages.remove_beside(prefix)
 
