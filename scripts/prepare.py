@@ -37,6 +37,8 @@ PACKAGE_OF = {  # the Debian package of a program
     "curl": "curl",
     "modulecmd": "environment-modules",
     "bwrap": "bubblewrap",
+    "mksquashfs": "squashfs-tools",
+    "squashfuse": "squashfuse",
 }
 POLICY = Path("/usr/sbin/policy-rc.d")  # asked by packages whether they may start their services
 MACHINE_BLOCKS = 3  # the exit code, as in docs/reference/exit-codes.md

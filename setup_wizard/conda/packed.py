@@ -29,15 +29,16 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-Format = Literal["tar.zst", "tar.gz"]
-FORMATS: tuple[Format, ...] = ("tar.zst", "tar.gz")
+Format = Literal["tar.zst", "tar.gz", "squashfs"]
+FORMATS: tuple[Format, ...] = ("tar.zst", "tar.gz")  # from which an environment can be made
+IMAGE: Format = "squashfs"  # which is mounted as it is
 NOTE = "conda-meta/hpc-jupyter-setup.pack"
 VERSION = 1
 BLOCK = 1 << 20  # bytes read at a time
 SIP = 1 << 15  # bytes that tarfile holds: with each entry it copies all of them
 LEVELS = {"tar.gz": 5, "tar.zst": 3}  # higher ones cost minutes, and save a few percent
 HANDS = 2  # threads of zstd: on a login node others work too
-MAGIC = {b"\x28\xb5\x2f\xfd": "tar.zst", b"\x1f\x8b": "tar.gz"}
+MAGIC = {b"\x28\xb5\x2f\xfd": "tar.zst", b"\x1f\x8b": "tar.gz", b"hsqs": IMAGE}
 _LONGEST_NOTE = 64 << 20  # bytes
 
 
@@ -142,10 +143,11 @@ def writing(raw: IO[bytes], form: Format) -> IO[bytes]:
 
 def form_of(path: Path, wanted: str = "") -> Format:
     """The format that was asked for, or goes with the file's name. Raises BadInput."""
-    named = next((form for form in FORMATS if path.name.endswith(f".{form}")), None)
-    asked = next((form for form in FORMATS if form == wanted), None)
+    every = (*FORMATS, IMAGE)
+    named = next((form for form in every if path.name.endswith(f".{form}")), None)
+    asked = next((form for form in every if form == wanted), None)
     if wanted and not asked:
-        raise BadInput(f"There is no format «{wanted}».", fix=f"--format {' | '.join(FORMATS)}")
+        raise BadInput(f"There is no format «{wanted}».", fix=f"--format {' | '.join(every)}")
     if asked and named and asked != named:
         raise BadInput(
             f"{path.name} is no name for a {asked}.", fix=f"Leave out --format {asked}, or rename."
@@ -188,6 +190,11 @@ def _unpacking(raw: IO[bytes], path: Path) -> io.BufferedIOBase:
     head = raw.read(4)
     raw.seek(0)
     form = next((form for magic, form in MAGIC.items() if head.startswith(magic)), "")
+    if form == IMAGE:
+        raise BadInput(
+            f"{path} is a squashed image: it is mounted in the place of its environment, not unpacked.",
+            fix="Pack one that can be unpacked: hpc-jupyter-setup env pack NAME --format tar.zst",
+        )
     if not form:
         raise not_packed(path)
     return gzip.GzipFile(fileobj=raw) if form == "tar.gz" else zstd.ZstdFile(raw)

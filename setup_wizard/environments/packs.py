@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import environments, files, trees
-from setup_wizard.conda import byte_code, pack, packed
+from setup_wizard.conda import byte_code, pack, packed, squashed
 from setup_wizard.conda.packed import Format, Packed
 from setup_wizard.conda.spec import check_name
 from setup_wizard.errors import BadInput, MachineBlocks, SetupError
@@ -51,6 +51,8 @@ def survey(journal: Journal, name: str) -> pack.Survey:
 def prepare(journal: Journal, name: str, output: Path | None, form: str) -> Packing:
     """All that packing needs to know; nothing is written. Raises BadInput, MachineBlocks."""
     chosen = packed.form_of(output or Path(), form)
+    if chosen == packed.IMAGE:
+        squashed.needs(journal.world)
     found = survey(journal, name)
     file = output or Path(f"{found.note.name}.{chosen}")
     if file.is_dir():
@@ -66,6 +68,13 @@ def prepare(journal: Journal, name: str, output: Path | None, form: str) -> Pack
             fix="\n".join(roomy) or f"Make room: du -xsh {journal.world.home}/* | sort -h",
         )
     return Packing(found, file, chosen, size, room.free_bytes)
+
+
+def write(world: World, what: Packing, report: Report) -> int:
+    """Write the file, whole or not at all; its size in bytes."""
+    if what.form == packed.IMAGE:
+        return squashed.write(world, what.file, what.survey, report)
+    return pack.write(what.file, what.form, what.survey, report)
 
 
 def kept(journal: Journal, name: str, report: Report) -> Path:

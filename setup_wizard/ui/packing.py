@@ -41,6 +41,21 @@ def packed(wanted: Packing, written: int) -> Page:
         line("Packed: ", (str(wanted.file), "path"), f" ({size(written)}; {inside})"),
         *notes,
         GAP,
+        *(_mounted(wanted) if wanted.form == "squashfs" else _unpacked(wanted)),
+    ]
+
+
+def _unpacked(wanted: Packing) -> Page:
+    return [
         line("An environment from it, also on another account or machine:"),
         whole(f"hpc-jupyter-setup env unpack {wanted.file}", indent=2),
+    ]
+
+
+def _mounted(wanted: Packing) -> Page:
+    file, prefix = wanted.file, wanted.survey.note.prefix
+    return [
+        line("It is mounted where the environment is, at that very path; on a node, or in a container:"),
+        whole(f"squashfuse {file} {prefix}", indent=2),
+        whole(f"apptainer exec --bind {file}:{prefix}:image-src=/ IMAGE {prefix}/bin/python", indent=2),
     ]

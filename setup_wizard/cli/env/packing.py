@@ -16,13 +16,12 @@ def pack(
         Path | None, typer.Option("--output", "-o", help="The file to write; else NAME.tar.zst here.")
     ] = None,
     form: Annotated[
-        str, typer.Option("--format", metavar="tar.zst|tar.gz", help="Else as the file's name says.")
+        str, typer.Option("--format", metavar="tar.zst|tar.gz|squashfs", help="Else as the file's name says.")
     ] = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> int:
     """Pack an environment into one file, for the disk of a node or another account."""
-    from setup_wizard.conda.pack import write
     from setup_wizard.environments import packs
     from setup_wizard.journal import Journal
     from setup_wizard.ui import packing, show
@@ -33,7 +32,7 @@ def pack(
     size = 0
     if not dry_run:
         with show.live(world, err=json) as live:
-            size = write(wanted.file, wanted.form, wanted.survey, live.report)
+            size = packs.write(world, wanted, live.report)
     if json:
         show.put_json({"ok": True, **packing.facts(wanted, size)})
     else:
