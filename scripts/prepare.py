@@ -39,6 +39,11 @@ PACKAGE_OF = {  # the Debian package of a program
     "bwrap": "bubblewrap",
     "mksquashfs": "squashfs-tools",
     "squashfuse": "squashfuse",
+    "chromium": "chromium",
+    # The other shells whose start files are judged.
+    "fish": "fish",
+    "tcsh": "tcsh",
+    "zsh": "zsh",
 }
 POLICY = Path("/usr/sbin/policy-rc.d")  # asked by packages whether they may start their services
 MACHINE_BLOCKS = 3  # the exit code, as in docs/reference/exit-codes.md
