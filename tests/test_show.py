@@ -196,6 +196,15 @@ def test_long_paths_are_folded_not_cut() -> None:
         assert "".join(paper.text(page, 40).split()).removeprefix("x") == path
 
 
+def test_a_column_in_which_nothing_stands_takes_no_room() -> None:
+    """Beside it nothing is folded that would fit."""
+    rows = [("work", "~/miniconda3/envs/work", ""), ("jupyterlab", "~/miniconda3/envs/jupyterlab", "")]
+    assert paper.text(grid(rows)).splitlines() == [
+        "work        ~/miniconda3/envs/work",
+        "jupyterlab  ~/miniconda3/envs/jupyterlab",
+    ]
+
+
 def test_what_is_to_be_copied_is_in_one_piece() -> None:
     """A command that is the fix is never broken into lines by us; prose is."""
     command = "export SSL_CERT_FILE=" + "/x" * 60

@@ -167,10 +167,14 @@ def _grid(block: Grid, on: Console) -> RenderableType:
 
 
 def _fitting(block: Grid, on: Console) -> list[int]:
-    """The columns for which there is room."""
-    columns = list(range(max(len(row) for row in block.rows)))
-    wide = {n: max(len(_plain(row[n])) for row in block.rows if n < len(row)) for n in columns}
-    for spare in block.spare:
+    """The columns that say something, and for which there is room.
+
+    For an empty one rich would take a column from another, and fold what stands there.
+    """
+    most = range(max(len(row) for row in block.rows))
+    wide = {n: max(len(_plain(row[n])) for row in block.rows if n < len(row)) for n in most}
+    columns = [n for n in most if wide[n]]
+    for spare in (n for n in block.spare if n in columns):
         if sum(wide[n] + 2 for n in columns) - 2 > on.width - block.indent:
             columns.remove(spare)
     return columns
