@@ -115,25 +115,26 @@ def test_our_own_environments_are_well(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "place", "said"),
     [
-        ("dependencies: [python]\nchannels: [defaults]\nname: x\n", 1, "terms of use"),
-        ("dependencies: [python]\n", 1, "no channels are named"),
-        ("dependencies: [python]\n", 1, "it has no name"),
-        ("name: x\ndependencies:\n  - python\n", 3, "no version of Python"),
-        ("dependencies:\n  - numpy\n  - numpy>2\n", 3, "«numpy» is there 2 times"),
-        ("dependencies:\n  - scipy\n  - pip: [scipy==1]\n", 2, "from conda and from pip"),
-        ("dependencies:\n  - pip: [cowsay]\n", 1, "«cowsay» has no version"),
-        ("dependencies:\n  - pip: [cowsay]\n", 1, "the package pip is not listed"),
-        ("prefix: /x\ndependencies: [xz]\n", 1, "one machine only"),
-        ("dependencies: [python=3.12]\n", 1, "no ipykernel"),
-        ("dependencies:\n  - xz=5.2=h1\n", 2, "names a build"),
+        ("channels:\n  - defaults\ndependencies: [python]\n", (2, 5), "terms of use"),
+        ("dependencies: [python]\nchannels: [conda-forge, main]\n", (2, 25), "terms of use"),
+        ("dependencies: [python]\n", (1, 1), "no channels are named"),
+        ("dependencies: [python]\n", (1, 1), "it has no name"),
+        ("name: x\ndependencies:\n  - python\n", (3, 5), "no version of Python"),
+        ("dependencies:\n  - numpy\n  - numpy>2\n", (3, 5), "«numpy» is there 2 times"),
+        ("dependencies:\n  - scipy\n  - pip: [scipy==1]\n", (2, 5), "from conda and from pip"),
+        ("dependencies:\n  - pip: [a==1, cowsay]\n", (2, 17), "«cowsay» has no version"),
+        ("dependencies:\n  - pip:\n      - cowsay\n", (2, 5), "the package pip is not listed"),
+        ("name: x\nprefix: /x\ndependencies: [xz]\n", (2, 9), "one machine only"),
+        ("name: x\ndependencies:\n  - python=3.12\n", (3, 3), "no ipykernel"),
+        ("dependencies:\n  - xz=5.2=h1\n", (2, 5), "names a build"),
     ],
 )
-def test_advice(tmp_path: Path, text: str, line: int, said: str) -> None:
+def test_advice(tmp_path: Path, text: str, place: tuple[int, int], said: str) -> None:
     """What works, and could be better, with its place; none of it is a mistake."""
     found = remarks(tmp_path, text)
-    assert any(r.line == line and said in r.text for r in found), found
+    assert place in [(r.line, r.column) for r in found if said in r.text], found
     assert {r.kind for r in found} == {"advice"}
 
 

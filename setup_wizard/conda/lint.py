@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -14,11 +14,12 @@ from setup_wizard.conda import sources
 from setup_wizard.conda.channels import is_anacondas
 from setup_wizard.conda.child import ask
 from setup_wizard.conda.other_tools import whose
-from setup_wizard.conda.spec import EnvSpec, package_name, read_spec
+from setup_wizard.conda.spec import EnvSpec, File, load, package_name, read_spec
 from setup_wizard.conda.talk import Request
 from setup_wizard.conda.trouble import error_of
 from setup_wizard.errors import BadInput
 from setup_wizard.world import World, silent
+from setup_wizard.yamlfile import Loaded
 
 MOST = 50  # mistakes to look for
 BRINGS_KERNEL = {"ipykernel", "jupyterlab", "notebook", "jupyter", "r-irkernel"}
@@ -45,9 +46,13 @@ def lint(world: World, path: Path) -> list[Remark]:
         text = path.read_bytes()[: sources.MOST].decode("utf-8-sig", "replace")
     if theirs := whose(text, str(path)):
         return [_mistake(path, theirs)]
-    more, spec = _mistakes(text, path)
-    found += more + (_unreadable(world, spec, path) if spec else [])
-    advice = _advice(spec, text) if spec else ()
+    more, left = _mistakes(text, path)
+    found += more
+    advice: Iterable[Remark] = ()
+    if left is not None:
+        spec = read_spec(path, anaconda=True, text=left)
+        found += _unreadable(world, spec, path)
+        advice = _advice(spec, load(path, left))
     return [*sorted(found, key=_place), *sorted(advice, key=_place)]
 
 
@@ -66,12 +71,16 @@ def _mistake(path: Path, e: BadInput) -> Remark:
     )
 
 
-def _mistakes(text: str, path: Path) -> tuple[list[Remark], EnvSpec | None]:
-    """The reader stops at the first mistake: that line is taken out, and the rest is read again."""
+def _mistakes(text: str, path: Path) -> tuple[list[Remark], str | None]:
+    """The mistakes, and what is left of the text and can be read; None where nothing is.
+
+    The reader stops at the first mistake: that line is taken out, and the rest is read again.
+    """
     found: list[Remark] = []
     for _ in range(MOST):
         try:
-            return found, read_spec(path, anaconda=True, text=text)
+            read_spec(path, anaconda=True, text=text)
+            return found, text
         except BadInput as e:
             remark = _mistake(path, e)
             if found and re.search(r"not YAML|needs the key|is empty|no packages", remark.text):
@@ -103,26 +112,39 @@ def _unreadable(world: World, spec: EnvSpec, path: Path) -> list[Remark]:
     return [_mistake(path, e) for f in wrong if isinstance(e := error_of(f, spec), BadInput)]
 
 
-def _advice(spec: EnvSpec, text: str) -> Iterator[Remark]:
+def _advice(spec: EnvSpec, file: Loaded[File]) -> Iterator[Remark]:
     yield from _advice_on_packages(spec)
     names = {package_name(d) for d in spec.dependencies}
-    if any(is_anacondas(c) for c in spec.channels):
-        yield _advised("«defaults» are Anaconda's channels, with terms of use", "Write conda-forge there")
-    if not re.search(r"^channels:", text, re.MULTILINE):
-        yield _advised(
-            "no channels are named; conda then takes its own default", "Add: channels: [conda-forge]"
-        )
-    if not re.search(r"^name:", text, re.MULTILINE):
+    for i, channel in enumerate(file.value.channels or ()):
+        if is_anacondas(channel):
+            what = f"«{channel}» is a channel of Anaconda's, with terms of use"
+            yield _advised(what, "Write conda-forge there", file.at("channels", i))
+    if file.value.channels is None:
+        what = "no channels are named; conda then takes its own default"
+        yield _advised(what, "Add: channels: [conda-forge]")
+    if not spec.name:
         yield _advised("it has no name; each command then needs -n NAME", "Add: name: NAME")
-    if spec.pip and not re.search(r"^ *- *[\"']?pip[\"']?[ =<>]*[\d.]*[\"']? *(#.*)?$", text, re.MULTILINE):
-        yield _advised("«pip:» is used, and the package pip is not listed", "Add a line: - pip")
-    for line in spec.pip:
-        if not re.search(r"[=<>~@]|^-", line):
-            yield _advised(f"pip: «{line}» has no version", f"Write one: {line}==…")
+    yield from _advice_on_pip(file)
     if spec.prefix:
-        yield _advised("«prefix:» is a path on one machine only, and is not used", "Remove the line")
+        what = "«prefix:» is a path on one machine only, and is not used"
+        yield _advised(what, "Remove the line", file.at("prefix"))
     if "python" in names and not names & BRINGS_KERNEL:
-        yield _advised("no ipykernel is asked for; Jupyter cannot offer it as a kernel", "Add: - ipykernel")
+        what = "no ipykernel is asked for; Jupyter cannot offer it as a kernel"
+        yield _advised(what, "Add: - ipykernel", file.at("dependencies"))
+
+
+def _advice_on_pip(file: Loaded[File]) -> Iterator[Remark]:
+    listed = {package_name(d) for d in file.value.dependencies if isinstance(d, str)}
+    for i, entry in enumerate(file.value.dependencies):
+        if isinstance(entry, str):
+            continue
+        if "pip" not in listed:
+            what = "«pip:» is used, and the package pip is not listed"
+            yield _advised(what, "Add a line: - pip", file.at("dependencies", i))
+        for j, line in enumerate(entry.get("pip", ())):
+            if not re.search(r"[=<>~@]|^-", line):
+                what, at = f"pip: «{line}» has no version", file.at("dependencies", i, "pip", j)
+                yield _advised(what, f"Write one: {line}==…", at)
 
 
 def _advice_on_packages(spec: EnvSpec) -> Iterator[Remark]:
@@ -135,9 +157,8 @@ def _advice_on_packages(spec: EnvSpec) -> Iterator[Remark]:
         if name.replace("_", "-") in by_pip:
             yield _advised(f"«{name}» comes from conda and from pip", "Leave it with conda", at)
         if name == "python" and name == dependency.lower():
-            yield _advised(
-                "no version of Python is named; another day it is another", "Write python=3.12", at
-            )
+            what = "no version of Python is named; another day it is another"
+            yield _advised(what, "Write python=3.12", at)
         if re.fullmatch(r"[^=<>]+=[^=<>]+=[^=<>*]+", dependency):
             yield _advised(
                 f"«{dependency}» names a build; other platforms, and the channel one day, have others",
@@ -147,5 +168,6 @@ def _advice_on_packages(spec: EnvSpec) -> Iterator[Remark]:
 
 
 def _advised(what: str, fix: str, at: str = "1:1") -> Remark:
-    line, column = at.split(":")
+    """Advice on what stands at LINE:COLUMN, maybe with the file before it."""
+    line, column = at.split(":")[-2:]
     return Remark("advice", int(line), int(column), f"{what}.", fix)

@@ -68,7 +68,7 @@ class EnvSpec(msgspec.Struct, frozen=True):
         return tuple(url_of(c) for c in self.channels)
 
 
-class _File(msgspec.Struct, frozen=True):
+class File(msgspec.Struct, frozen=True):
     """environment.yml as conda knows it."""
 
     dependencies: tuple[str | dict[str, tuple[str, ...]], ...]
@@ -94,7 +94,7 @@ def read_spec(path: Path | str, *, anaconda: bool = False, text: str | None = No
 
     `anaconda` says that the user has agreed to the terms of Anaconda's channels; without it they are refused.
     """
-    loaded = yamlfile.read(Path(path), _File) if text is None else yamlfile.parse(text, str(path), _File)
+    loaded = load(path, text)
     local = path.absolute() if isinstance(path, Path) else None
     channels = ((c, loaded.at("channels", i)) for i, c in enumerate(loaded.value.channels or ()))
     file = loaded.value
@@ -113,6 +113,11 @@ def read_spec(path: Path | str, *, anaconda: bool = False, text: str | None = No
         origin="" if local else str(path),
         logins=logins(file.channels or ()),
     )
+
+
+def load(path: Path | str, text: str | None = None) -> Loaded[File]:
+    """The file, or the `text` that is to stand in it, with the place of each part. Raises BadInput."""
+    return yamlfile.read(Path(path), File) if text is None else yamlfile.parse(text, str(path), File)
 
 
 def digest(spec: EnvSpec) -> str:
@@ -144,7 +149,7 @@ def check_name(name: str, at: str) -> str:
 # --- the parts of the file ------------------------------------------------------------------------------
 
 
-def _dependencies(loaded: Loaded[_File]) -> tuple[list[str], list[str], list[str]]:
+def _dependencies(loaded: Loaded[File]) -> tuple[list[str], list[str], list[str]]:
     """The conda dependencies, where they stand, and the pip section."""
     dependencies: list[str] = []
     places: list[str] = []
@@ -159,7 +164,7 @@ def _dependencies(loaded: Loaded[_File]) -> tuple[list[str], list[str], list[str
             if key != "pip":
                 fix = "Write a package, or «pip:» with a list of what pip should install."
                 raise BadInput(f"{at}: «{key}:» is not known among dependencies.", fix=fix)
-            pip += [_for_pip(value, at) for value in values]
+            pip += [_for_pip(v, loaded.at("dependencies", i, key, j)) for j, v in enumerate(values)]
     if not dependencies and not pip:
         raise BadInput(
             f"{loaded.at('dependencies')}: no packages are listed.", fix="Add a line such as: - python"
@@ -206,7 +211,7 @@ def _name(name: str, at: str) -> str:
     return check_name(Path(name).name if name.startswith("/") else name, at)
 
 
-def _variables(loaded: Loaded[_File]) -> dict[str, str]:
+def _variables(loaded: Loaded[File]) -> dict[str, str]:
     variables = {k: str(v) for k, v in (loaded.value.variables or {}).items()}
     for name in variables:
         if not re.fullmatch(r"[A-Za-z_]\w*", name):
