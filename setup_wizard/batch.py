@@ -16,10 +16,12 @@ import msgspec
 
 from setup_wizard import asking, orders, schedulers
 from setup_wizard.errors import BadInput, MachineBlocks, SetupError
-from setup_wizard.orders import Wish
 from setup_wizard.schedulers import LOG, SCRIPT, Gone, JobState, Resources, Waiting
 from setup_wizard.script import UNSET
+from setup_wizard.session import Job
+from setup_wizard.sites import Site
 from setup_wizard.submission import PATIENCE
+from setup_wizard.wish import Wish, last
 from setup_wizard.world import Progress, Report, World, make_private
 
 LOOK, ASK = 0.3, 3.0  # seconds between two looks into its folder, and two questions to the scheduler
@@ -40,8 +42,10 @@ def submit(world: World, words: Sequence[str], cwd: Path, wanted: Resources) -> 
 
     Raises BadInput where there is no scheduler, and what the scheduler says against it.
     """
+    site = orders.site_of(world, Wish())
+    wanted = _as_launched(wanted, last(world), site)
     wanted = msgspec.structs.replace(wanted, name="env", time_limit=wanted.time_limit or HALF_AN_HOUR)
-    order = orders.order(world, Wish(world.home, world.home, access="tunnel", resources=wanted)).job
+    order = orders.order(world, Wish(access="tunnel", resources=wanted), site).job
     if order.scheduler == "local":
         raise BadInput("There is no scheduler here that could take a job.", fix="Leave out --as-job.")
     scheduler = schedulers.find(order.scheduler)
@@ -58,6 +62,17 @@ def submit(world: World, words: Sequence[str], cwd: Path, wanted: Resources) -> 
         forget(folder)
         raise
     return Batch(folder, order.scheduler, job)
+
+
+def _as_launched(wanted: Resources, was: Job | None, site: Site) -> Resources:
+    """With the account of the last launch here, and its partition where that needs no GPU."""
+    if not was or was.site != site.name:
+        return wanted
+    old = was.resources
+    if wanted.partition or old.gpus or old.gres:
+        return msgspec.structs.replace(wanted, account=wanted.account or old.account)
+    account, qos = wanted.account or old.account, wanted.qos or old.qos
+    return msgspec.structs.replace(wanted, account=account, partition=old.partition, qos=qos)
 
 
 def _script(world: World, header: Sequence[str], words: Sequence[str], where: tuple[Path, Path]) -> str:

@@ -9,7 +9,8 @@
     ├── BadJournal          7   the journal is damaged or of a newer version
     ├── CommandFailed       8   a program that we called ended with an error
     ├── Declined            9   the person said no (a licence, the plan)
-    └── NotProven          10   it was made, but the proof that it works failed
+    ├── NotProven          10   it was made, but the proof that it works failed
+    └── Left              130   Ctrl-C, where there is more to say of what was left or ended
 
 Every error says what happened and what to do about it; `fix` is, where it can be, a command to paste.
 Exit code 1 means «some findings are red» (doctor, a partial undo), 70 is our own bug, 130 is Ctrl-C.
@@ -81,3 +82,9 @@ class NotProven(SetupError):
     """Everything was made, but the proof that it works failed."""
 
     code = 10
+
+
+class Left(SetupError):
+    """The person pressed Ctrl-C, and this is what became of the work."""
+
+    code = 130

@@ -1,55 +1,28 @@
-"""What a user asks of a launch becomes a job: flags, then what was used last here, then the site's own."""
+"""What a user asks of a launch becomes a job: the wish, then the site's own."""
 
 from __future__ import annotations
 
-import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from setup_wizard import discovery, files, sites
+from setup_wizard import discovery, sites
 from setup_wizard.access import Way
-from setup_wizard.container import Container
 from setup_wizard.environments import packs
-from setup_wizard.errors import BadInput, MachineBlocks
+from setup_wizard.errors import BadInput
 from setup_wizard.jupyter.start import PAGES
 from setup_wizard.schedulers import STEPS, Resources, find
 from setup_wizard.session import Job
 from setup_wizard.sites import Site
+from setup_wizard.wish import Wish
 from setup_wizard.world import World
 
 ALLOCATIONS = ("SLURM_JOB_ID", "PBS_JOBID")
 NO_SLURM = "establish_config_source"  # its programs are installed, and no cluster is behind them
+Ask = Callable[[Resources, Site], Resources]  # what is still open, of somebody who knows
 ASKING = 10.0  # seconds; a configured Slurm answers at once, or says that its controller is down
-
-
-class Wish(msgspec.Struct, frozen=True):
-    """What was asked for; "" and None leave it open.
-
-    `here` is the user's word that Jupyter may run on this very machine, `interactive` that it is to end
-    with this terminal, in the allocation that we are in or in one of its own, `readable` that others may read
-    along (plain HTTP), `packed` that the environment is to be unpacked on the node, from the file `pack` if
-    one is named.
-    """
-
-    prefix: Path
-    folder: Path
-    interface: str = "lab"
-    idle_minutes: float = 60
-    site: str = ""
-    scheduler: str = ""
-    access: str = ""
-    resources: Resources = Resources()
-    modules: tuple[str, ...] = ()
-    modulepaths: tuple[str, ...] = ()
-    container: Container | None = None
-    scratch: str = ""
-    packed: bool | None = None
-    pack: Path | None = None
-    here: bool = False
-    interactive: bool = False
-    readable: bool = False
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -60,22 +33,23 @@ class Order(msgspec.Struct, frozen=True):
     site: Site
 
 
-def order(world: World, wish: Wish) -> Order:
+def order(world: World, wish: Wish, site: Site | None = None, ask: Ask | None = None) -> Order:
     """The whole job. BadInput for what cannot be had, MachineBlocks where Jupyter may not run."""
-    if wish.interface not in PAGES:
-        raise BadInput(f"There is no interface «{wish.interface}».", fix=f"--interface {' | '.join(PAGES)}")
-    site = _site(world, wish)
+    interface = wish.interface or "lab"
+    if interface not in PAGES:
+        raise BadInput(f"There is no interface «{interface}».", fix=f"--interface {' | '.join(PAGES)}")
+    site = site or site_of(world, wish)
     scheduler = _scheduler(world, wish, site)
     resources = wish.resources
     if scheduler == "local":
         _may_run_here(world, wish, site)
     else:
-        resources = discovery.checked(_as_last_time(world, site, resources), site, world)
+        resources = discovery.checked(ask(resources, site) if ask else resources, site, world)
     job = Job(
-        prefix=wish.prefix,
-        folder=wish.folder,
-        interface=wish.interface,  # type: ignore[arg-type]
-        idle_minutes=wish.idle_minutes,
+        prefix=wish.prefix or Path(),
+        folder=wish.folder or world.home,
+        interface=interface,  # type: ignore[arg-type]
+        idle_minutes=60 if wish.idle_minutes is None else wish.idle_minutes,
         site=site.name,
         scheduler=scheduler,
         access=wish.access or _access(site, scheduler, wish),
@@ -100,27 +74,8 @@ def way_of(site: Site, job: Job, *, readable: bool = False) -> Way:
     return Way(domain=site.rps, ca=site.rps_ca, nodes=nodes, steps=steps, readable=readable)
 
 
-def remember(world: World, job: Job) -> None:
-    """Keep what was used; a home that cannot be written to is no reason not to launch."""
-    with contextlib.suppress(MachineBlocks):
-        files.write(_last(world), msgspec.json.encode(job, enc_hook=str), mode=0o600)
-
-
-def last(world: World) -> Job | None:
-    """What was used last; None when nothing was, or it cannot be read."""
-    try:
-        return msgspec.json.decode(
-            _last(world).read_bytes(), type=Job, dec_hook=lambda kind, value: kind(value)
-        )
-    except (OSError, msgspec.MsgspecError):
-        return None
-
-
-def _last(world: World) -> Path:
-    return world.state / "launch.json"
-
-
-def _site(world: World, wish: Wish) -> Site:
+def site_of(world: World, wish: Wish) -> Site:
+    """The system: the one that was named, else the one that this is. Raises BadInput."""
     if wish.site:
         return sites.find(wish.site, world)
     known = sites.known(world)
@@ -153,7 +108,7 @@ def _pack(world: World, wish: Wish, site: Site, scheduler: str) -> Path | None:
     wanted = by_itself if wish.packed is None else wish.packed
     if wanted and wish.container:
         raise BadInput("An image is one file already.", fix="Leave out --packed.")
-    return packs.kept_at(world, wish.prefix) if wanted else None
+    return packs.kept_at(world, wish.prefix or Path()) if wanted else None
 
 
 def _allocated(world: World) -> bool:
@@ -176,16 +131,9 @@ def _may_run_here(world: World, wish: Wish, site: Site) -> None:
 def _access(site: Site, scheduler: str, wish: Wish) -> str:
     if scheduler == "local" and not wish.interactive:
         return "local"
+    return best_way(site)
+
+
+def best_way(site: Site) -> str:
+    """The way in that a site has and names first; else the tunnel."""
     return next((way for way in site.access if way != "rps" or site.rps), "tunnel")
-
-
-def _as_last_time(world: World, site: Site, wanted: Resources) -> Resources:
-    """With the account of last time on this site, and its partition and QOS when neither is given."""
-    was = last(world)
-    if not was or was.site != site.name or was.scheduler == "local":
-        return wanted
-    new = {"account": wanted.account or was.resources.account}
-    if not wanted.partition and not wanted.gpus and not wanted.gres:
-        new["partition"] = was.resources.partition
-        new["qos"] = wanted.qos or was.resources.qos
-    return msgspec.structs.replace(wanted, **new)

@@ -30,8 +30,8 @@ def launch(
     nv: Annotated[bool, typer.Option("--nv", help="NVIDIA cards in the image.")] = False,
     rocm: Annotated[bool, typer.Option("--rocm", help="AMD cards in the image.")] = False,
     interface: Annotated[
-        str, typer.Option("--interface", "-i", metavar="lab|notebook|voila", help="Which page.")
-    ] = "lab",
+        str, typer.Option("--interface", "-i", metavar="lab|notebook|voila", help="Which page; else lab.")
+    ] = "",
     folder: Annotated[
         Path | None,
         typer.Option("--notebook-dir", "-d", help="The folder that Jupyter shows; else your home."),
@@ -46,7 +46,9 @@ def launch(
     from_pack: Annotated[
         Path | None, typer.Option("--from-pack", metavar="FILE", help="The same, from what `env pack` wrote.")
     ] = None,
-    idle: Annotated[float, typer.Option(help="Minutes without work until it stops; 0: never.")] = 60,
+    idle: Annotated[
+        float | None, typer.Option(help="Minutes without work until it stops, else 60; 0: never.")
+    ] = None,
     account: Annotated[str, typer.Option("--account", "-A", help="Who pays for the job.")] = "",
     partition: Annotated[str, typer.Option("--partition", "-p", help="Partition or queue.")] = "",
     time_limit: Annotated[
@@ -86,6 +88,9 @@ def launch(
         bool, typer.Option("--i-understand-http-is-readable", help="Needed for --access direct.")
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="The very same as last time.")] = False,
+    afresh: Annotated[
+        bool, typer.Option("--afresh", help="Nothing as last time: only what is given, and the site's own.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the whole script and what would be called.")
     ] = False,
@@ -103,15 +108,14 @@ def launch(
     On a cluster it runs as a job on a compute node; elsewhere on this machine.
     """
     from setup_wizard import container, walltime
-    from setup_wizard.cli import launching
-    from setup_wizard.orders import Wish
+    from setup_wizard.cli import launching, ordering
     from setup_wizard.schedulers import Resources
+    from setup_wizard.wish import Wish
     from setup_wizard.world import World
 
     world = World.here()
     wish = Wish(
-        prefix=Path(),
-        folder=folder.expanduser().absolute() if folder else world.home,
+        folder=folder.expanduser().absolute() if folder else None,
         interface=interface,
         idle_minutes=idle,
         site=site,
@@ -140,8 +144,8 @@ def launch(
         interactive=interactive,
         readable=readable,
     )
-    source = launching.Source(environment, conda_yml, again=again)
-    manner = launching.Manner(json, detach, patience * 60, quiet, dry_run, test_only, yes)
+    source = ordering.Source(environment, conda_yml, again=again, afresh=afresh)
+    manner = ordering.Manner(json, detach, patience * 60, quiet, dry_run, test_only, yes)
     return launching.run(world, wish, source, manner)
 
 
@@ -162,12 +166,12 @@ def sessions(json: Json = False) -> int:
 
 def url(session: Id, json: Json = False) -> int:
     """Show how to open a session; wait for it when it has not begun."""
-    from setup_wizard.cli import launching
+    from setup_wizard.cli import launching, ordering
     from setup_wizard.session import find
     from setup_wizard.world import World
 
     world = World.here()
-    return launching.follow_it(world, find(world, session), launching.Manner(json))
+    return launching.follow_it(world, find(world, session), ordering.Manner(json))
 
 
 def logs(session: Id, json: Json = False) -> int:

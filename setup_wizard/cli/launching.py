@@ -10,51 +10,29 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from setup_wizard import holding, submission
-from setup_wizard.errors import BadInput, MachineBlocks
-from setup_wizard.following import QUEUED, follow
+from setup_wizard.cli import ordering
+from setup_wizard.cli.ordering import Manner, Source
+from setup_wizard.errors import BadInput, Left, MachineBlocks
+from setup_wizard.following import follow
 from setup_wizard.launch import Launched, launch, prove, submit
-from setup_wizard.orders import Order, Wish, last, order, remember, way_of
+from setup_wizard.orders import Order, site_of
 from setup_wizard.running import stop
 from setup_wizard.schedulers import LOG
 from setup_wizard.session import Address, End, Place, Session, read, this_process
 from setup_wizard.ui import show
-from setup_wizard.world import Report, silent
+from setup_wizard.wish import Wish, remember
+from setup_wizard.world import Report, interrupts, silent
 
 if TYPE_CHECKING:
     from setup_wizard.world import World
-
-
-class Manner(msgspec.Struct, frozen=True):
-    """How to go about it: in JSON, without waiting, how long to wait in the queue (seconds), the URL alone.
-
-    Or only showing it, or asking when it would start; `yes` agrees to make an environment that is missing.
-    """
-
-    json: bool = False
-    detach: bool = False
-    patience: float = QUEUED
-    quiet: bool = False
-    dry_run: bool = False
-    test_only: bool = False
-    yes: bool = False
-
-
-class Source(msgspec.Struct, frozen=True):
-    """Whose Jupyter: an environment by name or prefix, as a YAML file describes it, or that of last time."""
-
-    environment: str | None = None
-    conda_yml: str = ""
-    again: bool = False
 
 
 def run(world: World, wish: Wish, source: Source, manner: Manner) -> int:
     """The whole of `launch`, or only a look at it."""
     if not manner.patience >= 0:
         raise BadInput("--patience: nobody can wait less than no time.", fix="--patience 720")
-    wanted = again(world, wish.readable) if source.again else ordered(world, wish, source, manner)
+    wanted = ordering.wanted(world, wish, source, manner)
     if not wanted:  # of an environment that is not there yet, the plan was shown
         return 0
     if wanted.job.container and not manner.quiet:  # which may take minutes, if it is fetched
@@ -66,55 +44,6 @@ def run(world: World, wish: Wish, source: Source, manner: Manner) -> int:
     note_absent(world)
     pack(world, wanted, manner)
     return go(world, wanted, manner)
-
-
-def ordered(world: World, wish: Wish, source: Source, manner: Manner) -> Order | None:
-    """The order for a wish; None where the environment that it needs was only shown."""
-    named = {
-        "--environment": source.environment,
-        "--conda-yml": source.conda_yml,
-        "--sif": wish.container,
-        "--from-pack": wish.pack,
-    }
-    given = [flag for flag, value in named.items() if value]
-    if len(given) > 1:
-        raise BadInput(f"Whose Jupyter: {' or '.join(given)}?", fix="Give only one of them.")
-    if wish.pack:
-        from setup_wizard.conda import packed
-
-        wish = msgspec.structs.replace(wish, prefix=packed.look(wish.pack).prefix)
-    elif not wish.container:
-        prefix = _prefix(world, source, manner)
-        if not prefix:
-            return None
-        wish = msgspec.structs.replace(wish, prefix=prefix)
-    return order(world, wish)
-
-
-def _prefix(world: World, source: Source, manner: Manner) -> Path | None:
-    if source.conda_yml:
-        from setup_wizard.answers import Answers
-        from setup_wizard.cli.env.create import made
-        from setup_wizard.cli.work import How
-
-        look = manner.dry_run or manner.test_only
-        prefix, _ = made(world, [source.conda_yml], Answers(), How(manner.yes, look, manner.json))
-        return prefix if prefix.is_dir() else None
-    from setup_wizard.environments import pick
-    from setup_wizard.journal import Journal
-
-    return pick(source.environment, Journal(world).receipt, world)
-
-
-def again(world: World, readable: bool) -> Order:
-    """The very same as last time."""
-    from setup_wizard import sites
-
-    was = last(world)
-    if not was:
-        raise BadInput("Nothing was launched yet.", fix="hpc-jupyter-setup launch --help")
-    site = sites.find(was.site, world)
-    return Order(was, way_of(site, was, readable=readable), site)
 
 
 def pack(world: World, wanted: Order, manner: Manner) -> None:
@@ -169,8 +98,11 @@ def go(world: World, wanted: Order, manner: Manner) -> int:
     """Submit and follow; with `detach` only submit."""
     if wanted.job.interactive:
         return stay(world, wanted, manner)
-    mine = submit(world, wanted.job, wanted.way)
-    remember(world, wanted.job)
+    with interrupts.patient(_say_patience) as pressed:  # a job that was taken is known
+        mine = submit(world, wanted.job, wanted.way)
+        remember(world, wanted.job)
+    if pressed:
+        raise _interrupted(world, mine, manner)
     if not manner.detach:
         return follow_it(world, mine, manner)
     if manner.json:
@@ -180,13 +112,16 @@ def go(world: World, wanted: Order, manner: Manner) -> int:
     return 0
 
 
+def _say_patience() -> None:
+    print("It is just being handed over; a moment …", file=sys.stderr, flush=True)
+
+
 def follow_it(world: World, mine: Session, manner: Manner) -> int:
     """Follow with one line on the screen until there is an address, prove it, and show it."""
     try:
         _show_when_proven(world, manner, lambda report: (mine, follow(world, mine, report, manner.patience)))
     except KeyboardInterrupt:
-        _interrupted(world, mine, manner)
-        raise
+        raise _interrupted(world, mine, manner) from None
     return 0
 
 
@@ -246,14 +181,17 @@ def _show_when_proven(
     sys.stdout.flush()
 
 
-def start(world: World, prefix: Path, json: bool) -> Launched:
-    """The first launch of an environment, as its site does it, with progress on the screen."""
-    wanted = order(world, Wish(prefix=prefix, folder=world.home))
-    with show.live(world, err=json) as live:
+def first(world: World, prefix: Path, manner: Manner) -> dict[str, object]:
+    """The first launch of an environment, as its site does it and the person wishes; what is told in JSON."""
+    wish = Wish(prefix=prefix, folder=world.home)
+    wanted = ordering.order(world, wish, site_of(world, wish), manner)
+    if not manner.json:
+        go(world, wanted, manner)
+        return {}
+    with show.live(world, err=True) as live:
         launched = launch(world, wanted.job, live.report, way=wanted.way)
-    if not json:
-        show.put(show.launched(launched, world.home), world)
-    return launched
+    remember(world, wanted.job)
+    return as_data(launched)
 
 
 def as_data(launched: Launched) -> dict[str, object]:
@@ -286,15 +224,14 @@ def show_logs(mine: Session, json: bool) -> int:
     return 0
 
 
-def _interrupted(world: World, mine: Session, manner: Manner) -> None:
+def _interrupted(world: World, mine: Session, manner: Manner) -> Left:
     """Ctrl-C while it waits: leave it, or end it; it is left where there is nobody to ask."""
-    if manner.json or not world.on_terminal or read(mine.folder, End):
-        return
-    from setup_wizard.ui import ask
+    if manner.asks and world.on_terminal and not read(mine.folder, End):
+        from setup_wizard.ui import ask
 
-    where = "starting" if read(mine.folder, Place) else "in the queue"
-    if ask.confirm(f"{mine.id} is {where}. Leave it there?", world, explain=False) == "yes":
-        print(f"It goes on. Open it: hpc-jupyter-setup url {mine.id}")
-    else:
-        stop(world, mine)
-        print(f"{mine.id} was ended.")
+        where = "starting" if read(mine.folder, Place) else "in the queue"
+        if ask.confirm(f"{mine.id} is {where}. Leave it there?", world, explain=False) != "yes":
+            stop(world, mine)
+            return Left(f"{mine.id} was ended.", fix="hpc-jupyter-setup launch --again")
+    open_it, end_it = (f"hpc-jupyter-setup {verb} {mine.id}" for verb in ("url", "stop"))
+    return Left(f"Stopped by you; {mine.id} goes on.", fix=f"Open it: {open_it}\nEnd it: {end_it}")

@@ -115,9 +115,10 @@ def _finish(wanted: Wanted, journal: Journal, outcomes: list[Outcome], how: How)
     elif not how.json:
         print("Everything is as planned: nothing to do.")
     if wanted.answers.launch and not red:
-        from setup_wizard.cli.launching import as_data, start
+        from setup_wizard.cli import launching, ordering
 
-        told["launch"] = as_data(start(world, environments.pick(None, receipt, world), how.json))
+        manner = ordering.Manner(json=how.json, yes=how.yes)
+        told["launch"] = launching.first(world, environments.pick(None, receipt, world), manner)
     if how.json:
         show.put_json({"ok": not red, **told})
     return _verdict(red, how)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from setup_wizard.discovery.ask import look, remembered, user_name
 from setup_wizard.discovery.checking import checked
-from setup_wizard.discovery.objections import objections, refuse_login_node
+from setup_wizard.discovery.objections import limit_of, objections, refuse_login_node
 from setup_wizard.discovery.offer import Account, Offer, Partition, Reservation
 from setup_wizard.discovery.proposal import proposal
 
@@ -18,6 +18,7 @@ __all__ = [
     "Partition",
     "Reservation",
     "checked",
+    "limit_of",
     "look",
     "objections",
     "proposal",

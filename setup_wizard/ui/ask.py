@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from setup_wizard import orders
 from setup_wizard.answers import Answers, fold, recall
 from setup_wizard.choices import Choices, proposal
 from setup_wizard.conda import distributions
@@ -24,6 +25,7 @@ from setup_wizard.ui.first_page import prefix_of
 from setup_wizard.ui.prompt import Ask, Asker, Option
 from setup_wizard.ui.questions import BY_FIELD, flags_for
 from setup_wizard.ui.sheet import GAP
+from setup_wizard.wish import Wish
 from setup_wizard.world import World
 
 __all__ = ["agree_licence", "ask", "confirm", "flags_for", "offered"]
@@ -71,6 +73,7 @@ class Talk:
             "rc": tilde(rc_file(home, self.world.shell), home),
             "login": tilde(login_file(home), home),
             "blocks": tilde("; ".join(self.choices.old_blocks), home),
+            "where": _where_it_runs(self.world) if field == "launch" else "",
         }
         q = BY_FIELD[field]
         return Ask(q.text.format(**files), q.help.format(**files))
@@ -217,6 +220,14 @@ def _mending(talk: Talk, answers: Answers) -> Answers:
 
 def _launch(talk: Talk, answers: Answers) -> Answers:
     return talk.yes(answers if answers.environments else fold(answers, Answers(launch=False)), "launch")
+
+
+def _where_it_runs(world: World) -> str:
+    """On a cluster: as a job of which system, and reached in which way."""
+    site = orders.site_of(world, Wish())
+    if site.scheduler == "local" or site.instead:
+        return ""
+    return f"As a job on {site.title}, reached by {words.WAYS_IN[orders.best_way(site)]}. "
 
 
 # --- agreeing -------------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ QUESTIONS = (
     Question(
         "launch",
         "Start Jupyter when all is done?",
-        "You can start it at any time: hpc-jupyter-setup launch",
+        "{where}You can start it at any time: hpc-jupyter-setup launch",
         "yes",
     ),
 )

@@ -19,6 +19,13 @@ FIRST = (
 YOURS_STAYS = "What you have made or changed yourself stays, and is named."
 UNDO = f"takes everything back, newest first. {YOURS_STAYS}"
 
+# The ways in, as they stand behind «reached by».
+WAYS_IN = {
+    "rps": "its Reverse Proxy Service (https, nothing to run on your laptop)",
+    "tunnel": "an SSH tunnel",
+    "direct": "plain HTTP, with your consent",
+}
+
 # What each kind of step is for, by its tag in the journal.
 WHY = {
     "distribution": "Installs conda, the program that brings Python and its packages. Everything goes "

@@ -1,0 +1,106 @@
+"""`launch` at a terminal of the login node, the first time and the second: asked once, then remembered."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pytest
+
+from tests.cluster.cluster import CHECKOUT, Cluster
+from tests.cluster.machine import until
+
+pytestmark = pytest.mark.real
+ENV = {"PYTHONPATH": str(CHECKOUT), "TERM": "xterm"}
+LAUNCH = [sys.executable, "-m", "setup_wizard", "launch"]
+ENTER = "\r"
+SITE = "name: paid\ntitle: The paid one\nscheduler: slurm\naccount: required\naccess: [tunnel]\n"
+# A slow sbatch: it tells that it has begun, and hands over to the real one when it is let.
+SLOW = """#!/bin/sh
+touch ~/handing-over
+while [ ! -e ~/let-it ]; do sleep 0.05; done
+exec /usr/bin/sbatch "$@"
+"""
+
+
+@pytest.fixture
+def paid(cluster: Cluster) -> Cluster:
+    """A site that wants to know who pays, and does not tell whose accounts there are."""
+    folder = "~/.config/hpc-jupyter-setup/sites"
+    cluster.login.sh(f"mkdir -p {folder}; printf %s {shlex.quote(SITE)} > {folder}/paid.yml")
+    return cluster
+
+
+def launch(cluster: Cluster, *words: str, env: dict[str, str] | None = None) -> Any:
+    """The command on a terminal of the login node."""
+    first, *rest = cluster.login.argv([*LAUNCH, "--site", "paid", *words])
+    return pexpect.spawn(
+        first,
+        rest,
+        env=cluster.login.env({**ENV, **(env or {})}),
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(40, 200),
+    )
+
+
+def job(cluster: Cluster) -> str:
+    """Account, partition and time of the one job that there is."""
+    return cluster.login.sh("squeue -h -o '%a %P %l'").strip()
+
+
+def test_what_is_open_is_asked_once_and_remembered(paid: Cluster, jupyter_prefix: Path) -> None:
+    """Account, partition, time: what the site must know and what it offers; the next launch asks nothing."""
+    child = launch(paid, "-e", str(jupyter_prefix), "--detach")
+    child.expect("Which account\\?")
+    child.send(f"proj1{ENTER}")
+    child.expect("Which partition\\?")
+    child.expect("up to 00:30:00, 1 of 1 nodes idle")
+    child.send(f"\x1b[B{ENTER}")
+    child.expect("For how long\\?")
+    child.send(f"{ENTER}")
+    child.expect("At most 00:30:00 there|was handed over")
+    child.expect(pexpect.EOF)
+    assert job(paid) == "proj1 debug 30:00"
+    paid.login.sh("scancel -u alice")
+    child = launch(paid, "--detach")
+    child.expect(r"As last time: --environment \S+ .*--account proj1 --partition debug --time-limit 00:30:00")
+    assert child.expect(["was handed over", r"\?"]) == 0
+    child.expect(pexpect.EOF)
+    child = launch(
+        paid, "-e", str(jupyter_prefix), "--afresh", "-A", "proj2", "-p", "compute", "-t", "5", "--dry-run"
+    )
+    assert child.expect(["As last time", pexpect.EOF]) == 1
+
+
+def test_without_a_terminal_nothing_is_asked(paid: Cluster, jupyter_prefix: Path) -> None:
+    """The error names the flag; nothing is handed over."""
+    words = ["--site", "paid", "-e", str(jupyter_prefix), "-p", "debug", "--json"]
+    done = paid.login.run([*LAUNCH, *words], env=ENV, timeout=60)
+    assert "--account" in json.loads(done.stdout)["error"]["fix"]
+    assert job(paid) == ""
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_ctrl_c_while_it_is_handed_over(paid: Cluster, jupyter_prefix: Path, answer: str) -> None:
+    """The job is not lost: sbatch ends its work, then it is asked whether to leave it or to end it."""
+    paid.login.sh(f"mkdir -p ~/bin; printf %s {shlex.quote(SLOW)} > ~/bin/sbatch; chmod +x ~/bin/sbatch")
+    words = ("-e", str(jupyter_prefix), "-A", "proj1", "-p", "debug", "-t", "10")
+    path = f"{paid.home}/bin:/usr/bin:/bin"
+    child = launch(paid, *words, env={"PATH": paid.login.sh(f"echo ~/bin:{path}").strip()})
+    until(lambda: "handing-over" in paid.login.sh("ls"))
+    child.sendintr()
+    child.expect("just being handed over")
+    paid.login.sh("touch let-it")
+    child.expect("Leave it there\\?")
+    child.send(answer + ENTER)
+    child.expect(r"\w+-\w+ (goes on|was ended)\.")
+    assert child.match[1] == ("goes on" if answer == "y" else "was ended")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+    until(lambda: bool(job(paid)) == (answer == "y"))
