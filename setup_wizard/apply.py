@@ -78,7 +78,8 @@ def _make(step: AnyStep, world: World, journal: Journal, report: Report) -> Outc
     if isinstance(state, Done):
         return _found(step, state, journal)
     report(Progress(step.title))
-    _keep(state.before)
+    if step.key not in journal.receipt:  # else what was there before is kept, and what is there is ours
+        _keep(state.before)
     journal.append(Began(step, state.before))
     step.apply(world, report)
     _verify(step, step.check(world))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from setup_wizard import secrecy
 from setup_wizard.errors import MachineBlocks
 from setup_wizard.world import World
 
@@ -195,7 +196,7 @@ def old_bytes(what: FileBefore) -> bytes:
 
 
 def diff(path: Path, old: str, new: str) -> str:
-    """A unified diff of a coming change, for people; control characters and stray bytes are shown escaped."""
+    """A unified diff of a coming change, for people, without secrets; stray bytes are shown escaped."""
     import difflib  # only where something will change
 
     lines = difflib.unified_diff(
@@ -207,5 +208,5 @@ def diff(path: Path, old: str, new: str) -> str:
 def _printable(text: str) -> list[str]:
     return [
         "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in line)
-        for line in text.split("\n")
+        for line in map(secrecy.masked, text.split("\n"))
     ]

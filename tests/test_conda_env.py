@@ -144,7 +144,7 @@ def test_link_scripts_see_the_final_place(world: World, step: Step) -> None:
     work, heard = step("says", "fails"), list[Progress]()
     run(work, world, heard.append)
     assert (work.prefix / "share/said").read_text() == f"post-link of says 1.0 in {work.prefix}\n"
-    warnings = [p.title for p in heard if p.title.startswith("Warning")]
+    warnings = [p.title for p in heard if p.unit == "!"]
     assert len(warnings) == 1
     assert "fails failed: no licence server" in warnings[0]
 

@@ -19,7 +19,7 @@ PACKAGE = "setup_wizard"
 RANKS = (
     "__init__",  # the version
     "errors",
-    "hints walltime nicknames",
+    "hints walltime nicknames secrecy",
     "world",
     "files",
     "trees yamlfile blocks quota weight",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from setup_wizard import secrecy
 from setup_wizard.conda.channels import bare, shown
 from setup_wizard.conda.spec import EnvSpec, package_name, read_spec
 from setup_wizard.errors import BadInput, SetupError
@@ -46,11 +47,15 @@ def _asks(text: str, path: Path) -> list[str]:
 
 
 def text_of(spec: EnvSpec, name: str) -> str:
-    """An environment.yml that asks for what the spec says; for an environment whose own file is gone."""
+    """An environment.yml that asks for what the spec says; for an environment whose own file is gone.
+
+    It has the names of variables that may be secrets, and not their values.
+    """
     as_written = {bare(login): login for login in spec.logins}
     channels = [as_written.get(c, shown(c)) for c in spec.channels]
     lines = [f"name: {name}", "channels:", *(f"  - {c}" for c in channels), "dependencies:"]
     lines += [f'  - "{d}"' for d in spec.dependencies]
     lines += ["  - pip:", *(f"      - {p!r}" for p in spec.pip)] if spec.pip else []
-    lines += ["variables:", *(f"  {k}: {v!r}" for k, v in spec.variables.items())] if spec.variables else []
+    variables = {**spec.variables, **dict.fromkeys(spec.secret, secrecy.HIDDEN)}
+    lines += ["variables:", *(f"  {k}: {v!r}" for k, v in variables.items())] if variables else []
     return "\n".join(lines) + "\n"

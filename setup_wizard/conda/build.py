@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import files, trees
-from setup_wizard.conda import byte_code, contents, history, packages, sources, twin
+from setup_wizard.conda import byte_code, contents, history, packages, secret_variables, sources, twin
 from setup_wizard.conda.child import ask
 from setup_wizard.conda.pip_section import pip_digest, pip_install
 from setup_wizard.conda.scripts import note_scripts, run_scripts
@@ -43,7 +43,7 @@ class Work:
     byte_code: bool = False  # whether it gets links to that of its packages
 
     def warn(self, text: str) -> None:
-        self.report(Progress(f"Warning: {text}"))
+        self.report(Progress(text, unit="!"))
 
 
 def make(work: Work, wanted: tuple[Package, ...] = ()) -> None:
@@ -84,7 +84,10 @@ def finish(work: Work, update: str = "") -> None:
     prefix, spec = work.prefix, work.spec
     before = contents.was_whole(prefix)
     run_scripts(work.world, prefix, work.warn)
-    contents.write_variables(prefix, spec.variables)
+    secret, lost = secret_variables.values(work.world, spec, prefix)
+    contents.write_variables(prefix, {**spec.variables, **secret}, private=bool(secret))
+    for name in lost:
+        work.warn(secret_variables.to_be_set(name, prefix))
     pip = pip_digest(spec, prefix)
     if pip and (before is None or before.pip != pip):
         pip_install(work.world, prefix, spec, work.report)

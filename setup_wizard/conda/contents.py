@@ -276,11 +276,14 @@ def variables(prefix: Path) -> dict[str, str]:
     return dict(_state(prefix).get("env_vars", {}))
 
 
-def write_variables(prefix: Path, variables: dict[str, str]) -> None:
-    """Let `conda activate` set the variables, and forget those of before; what else conda keeps stays."""
+def write_variables(prefix: Path, variables: dict[str, str], *, private: bool = False) -> None:
+    """Let `conda activate` set the variables, and forget those of before; what else conda keeps stays.
+
+    If they are `private`, nobody else may read them.
+    """
     if variables or (prefix / STATE).exists():
         state = {**_state(prefix), "env_vars": variables}
-        files.write(prefix / STATE, msgspec.json.encode(state))
+        files.write(prefix / STATE, msgspec.json.encode(state), mode=0o600 if private else None)
 
 
 def _state(prefix: Path) -> dict[str, Any]:

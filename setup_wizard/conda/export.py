@@ -8,11 +8,11 @@ from pathlib import Path
 
 import msgspec
 
+from setup_wizard import secrecy
 from setup_wizard.conda import contents, explicit, history
 from setup_wizard.conda.channels import shown
 
 MARK = "# written by hpc-jupyter-setup env export"
-_SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|PRIVATE", re.IGNORECASE)
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ def by_pip(prefix: Path) -> tuple[list[str], list[str]]:
 def kept_variables(prefix: Path) -> tuple[dict[str, str], list[str]]:
     """The variables of the environment, and the names of those whose values may be secrets."""
     every = contents.variables(prefix)
-    secret = [name for name in every if _SECRET.search(name) or ("@" in every[name] and "://" in every[name])]
+    secret = [name for name, value in every.items() if secrecy.is_one(name, value)]
     return {k: v for k, v in every.items() if k not in secret}, secret
 
 

@@ -27,7 +27,7 @@ PLATFORMS = ("linux-64", "linux-aarch64", "linux-ppc64le")
 class Header(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a lock was solved from: the request, whole, and the name of its file, which lay beside.
 
-    `sha256` is that of all that follows in the lock.
+    `sha256` is that of all that follows in the lock, `secret` are variables whose values stay out of it.
     """
 
     file: str
@@ -39,6 +39,7 @@ class Header(msgspec.Struct, frozen=True, omit_defaults=True):
     pip: tuple[str, ...] = ()
     variables: dict[str, str] = {}
     logins: tuple[str, ...] = ()
+    secret: tuple[str, ...] = ()
 
 
 def here(world: World) -> str:
@@ -101,6 +102,7 @@ def with_header(text: str, spec: EnvSpec, platforms: tuple[str, ...]) -> str:
         pip=spec.pip,
         variables=spec.variables,
         logins=spec.logins,
+        secret=tuple(spec.secret),
     )
     return f"{MARK}{msgspec.json.encode(header).decode()}\n{text}"
 
@@ -124,6 +126,7 @@ def spec_of(text: str, origin: str, anaconda: bool = False, frozen: bool = False
         pip=header.pip,
         variables=header.variables,
         logins=header.logins,
+        secret=dict.fromkeys(header.secret, ""),
     )
     if header.file and not frozen:
         _must_match(spec, Path(origin).with_name(header.file), origin)
@@ -179,7 +182,7 @@ def _must_match(spec: EnvSpec, file: Path, origin: str) -> None:
     if not file.is_file():
         return
     now = read_spec(file, anaconda=True)
-    if digest(now) == digest(spec):
+    if digest(msgspec.structs.replace(now, secret=dict.fromkeys(now.secret, ""))) == digest(spec):
         return
     was, asks = set(spec.dependencies), set(now.dependencies)
     news = [*(f"+ {d}" for d in sorted(asks - was)), *(f"- {d}" for d in sorted(was - asks))]

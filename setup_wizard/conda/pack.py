@@ -217,10 +217,9 @@ def _glibc(prefix: Path) -> str:
 def _spec(prefix: Path, name: str, ours: EnvSpec | None) -> EnvSpec:
     """What it was asked to hold, without the places of the file that said so."""
     if ours and ours.dependencies:
-        return EnvSpec(name, ours.channels, ours.dependencies, ours.pip, ours.variables)
-    kept, _ = export.kept_variables(prefix)
+        return EnvSpec(name, ours.channels, ours.dependencies, ours.pip, ours.variables, secret=ours.secret)
     asked, pip = tuple(export.asked(prefix)), tuple(export.by_pip(prefix)[0])
-    return EnvSpec(name, tuple(export.channels(prefix)), asked, pip, kept)
+    return EnvSpec(name, tuple(export.channels(prefix)), asked, pip, contents.variables(prefix))
 
 
 def _whole(prefix: Path, spec: EnvSpec) -> contents.Whole:

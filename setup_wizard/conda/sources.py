@@ -35,7 +35,7 @@ def of_url(world: World, url: str, *, anaconda: bool = False) -> EnvSpec:
             f"{shown(url)} has a secret or a question in its address, which would be written down.",
             fix="Download it, then give the file: curl -o environment.yml ADDRESS",
         )
-    return _spec_of(_fetched(world, url), url, anaconda)
+    return _spec_of(fetched(world, url), url, anaconda)
 
 
 def _spec_of(text: str, where: Path | str, anaconda: bool, frozen: bool = False) -> EnvSpec:
@@ -57,7 +57,7 @@ def lock_text(world: World, spec: EnvSpec) -> str:
     explicit.must_be_for(lock.here(world), spec)
     if not spec.lock:
         return ""
-    text = _fetched(world, spec.origin) if is_url(spec.origin) else text_of(Path(spec.origin))
+    text = fetched(world, spec.origin) if is_url(spec.origin) else text_of(Path(spec.origin))
     return lock.text_for(world, spec, text)
 
 
@@ -69,7 +69,8 @@ def text_of(path: Path) -> str:
         raise BadInput(f"{path} cannot be read: {e.strerror}.", fix=f"See: ls -l {path}") from e
 
 
-def _fetched(world: World, url: str) -> str:
+def fetched(world: World, url: str) -> str:
+    """What stands at an address. Raises NetworkTrouble, BadInput for what is no such text."""
     if world.offline and not url.startswith("file:"):
         raise NetworkTrouble(
             f"{url} would have to be fetched, and --offline allows no question.",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard import yamlfile
+from setup_wizard import secrecy, yamlfile
 from setup_wizard.conda.channels import has_secret, logins, read_channels, shown_in, url_of
 from setup_wizard.errors import BadInput
 from setup_wizard.hints import did_you_mean
@@ -29,7 +29,8 @@ class EnvSpec(msgspec.Struct, frozen=True):
     `came_of` is a digest of all that this was made from, so that it need not be read again. Where nothing is
     left to be solved, `lock` is the SHA-256 of the lock at `origin`, or `exact` are all packages as URL#HASH.
     `origin` is a URL or a lock, where no YAML of the user's says what is asked for. `logins` are channels
-    with the names of the variables that hold what it takes to get in.
+    with the names of the variables that hold what it takes to get in. Variables whose values may be secrets
+    are in `secret`, by their names, each with the trace of its value: "" where no value is said.
     """
 
     name: str
@@ -45,6 +46,16 @@ class EnvSpec(msgspec.Struct, frozen=True):
     lock: str = ""
     exact: tuple[str, ...] = ()
     logins: tuple[str, ...] = ()
+    secret: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        """No value that may be a secret stays here, wherever it came from: plans and journals hold this."""
+        found = {n: v for n, v in self.variables.items() if secrecy.is_one(n, v)}
+        if found:
+            plain = {n: v for n, v in self.variables.items() if n not in found}
+            traces = {n: secrecy.trace(v) if v not in ("", secrecy.HIDDEN) else "" for n, v in found.items()}
+            msgspec.structs.force_setattr(self, "variables", plain)
+            msgspec.structs.force_setattr(self, "secret", {**self.secret, **traces})
 
     def at(self, dependency: str) -> str:
         """Where a dependency stands, for messages: "FILE:LINE:COLUMN: ", or "" when it is not from a file."""
@@ -120,6 +131,14 @@ def load(path: Path | str, text: str | None = None) -> Loaded[File]:
     return yamlfile.read(Path(path), File) if text is None else yamlfile.parse(text, str(path), File)
 
 
+def variables_in(text: str, name: str) -> dict[str, str]:
+    """The variables that an environment.yml sets, with values that may be secrets; `name` is for messages.
+
+    Raises BadInput.
+    """
+    return _variables(yamlfile.parse(text, name, File))
+
+
 def digest(spec: EnvSpec) -> str:
     """What the spec asks for, as one SHA-256: the same however it is ordered, named or commented."""
     asked = [
@@ -129,6 +148,7 @@ def digest(spec: EnvSpec) -> str:
         spec.pip,
         sorted(spec.variables.items()),
         *([spec.lock, sorted(spec.exact)] if spec.lock or spec.exact else []),
+        *([sorted(spec.secret.items())] if spec.secret else []),
     ]
     return hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
 

@@ -12,6 +12,7 @@ from setup_wizard.answers import Answers
 from setup_wizard.conda import change, contents, environment, frozen
 from setup_wizard.conda.asked import edited, text_of
 from setup_wizard.conda.change import Difference
+from setup_wizard.conda.secret_variables import unsaid
 from setup_wizard.conda.spec import EnvSpec, catalogue, package_name, read_spec
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.files import may_write
@@ -78,7 +79,7 @@ def prepare(journal: Journal, step: CondaEnv, asked: Change, answers: Answers, r
         spec=spec if own else wish,
         packages=solution.packages,
         update=change.digest(solution.packages),
-        file="" if own else new,
+        file="" if own else unsaid(new, path),
         packed=None,
         reinstall=None,
         copy_of=None,

@@ -125,7 +125,9 @@ def spec_of(prefix: Path, name: str) -> EnvSpec:
     records = contents.records(prefix)
     channels = dict.fromkeys(r.channel.rstrip("/").removesuffix(f"/{r.subdir}") for r in records if r.channel)
     asked = history.wanted(prefix) or [r.name for r in records]
-    return EnvSpec(name, tuple(channels) or ("conda-forge",), tuple(asked))
+    return EnvSpec(
+        name, tuple(channels) or ("conda-forge",), tuple(asked), variables=contents.variables(prefix)
+    )
 
 
 def _ours(name: str, journal: Journal) -> CondaEnv:

@@ -125,6 +125,7 @@ def _unlike(now: EnvSpec, made: EnvSpec) -> Iterator[str]:
     for wanted, was, kind in pairs:
         yield from (f"its file asks {kind}for {new} as well" for new in wanted if new not in was)
         yield from (f"its file no longer asks {kind}for {old}" for old in was if old not in wanted)
-    for name in sorted(now.variables.keys() | made.variables.keys()):
-        if now.variables.get(name) != made.variables.get(name):
+    asks, asked = ({**s.variables, **s.secret} for s in (now, made))
+    for name in sorted(asks.keys() | asked.keys()):
+        if asks.get(name) != asked.get(name) and "" not in (now.secret.get(name), made.secret.get(name)):
             yield f"its file has another value for the variable {name}"

@@ -193,4 +193,5 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         lines += [f"  {dependency}" for dependency in self.spec.dependencies]
         lines += [f"  pip: {line}" for line in self.spec.pip]
         lines += [f"  {name}={value}" for name, value in self.spec.variables.items()]
+        lines += [f"  {name} (hidden)" for name in self.spec.secret]
         return "\n".join(lines)

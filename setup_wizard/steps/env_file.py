@@ -10,6 +10,7 @@ import msgspec
 
 from setup_wizard import files
 from setup_wizard.conda.asked import edited
+from setup_wizard.conda.secret_variables import unsaid
 from setup_wizard.errors import SetupError
 from setup_wizard.step import Before, Blocked, Done, Forecast, State, Todo
 from setup_wizard.world import Report, World
@@ -45,7 +46,8 @@ class EnvFile(msgspec.Struct, frozen=True, tag="env_file"):
             return Blocked(e.problem, e.fix)
         if old == new or digest(old) != self.since:
             return Done(f"{self.path} was kept in step")
-        return Todo(files.diff(self.path, old, new), files.before(world, self.path))
+        shown = files.diff(self.path, unsaid(old, self.path), unsaid(new, self.path))
+        return Todo(shown, files.before(world, self.path))
 
     def forecast(self, world: World, report: Report) -> Forecast:
         """A few bytes."""

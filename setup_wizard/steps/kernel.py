@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from setup_wizard import files
+from setup_wizard import files, secrecy
 from setup_wizard.conda import contents
 from setup_wizard.errors import MachineBlocks
 from setup_wizard.step import Before, Blocked, Done, Forecast, State, Todo
@@ -72,7 +72,9 @@ class Kernel(msgspec.Struct, frozen=True, tag="kernel"):
         path = self.path(world)
         if path.exists() and (trouble := self._taken(path)):
             raise trouble
-        files.write_text(path, self._text())
+        variables = contents.variables(self.prefix)
+        private = any(secrecy.is_one(name, value) for name, value in variables.items())
+        files.write_text(path, self._text(), mode=0o600 if private else None)
 
     def undo(self, before: Before, world: World) -> Sequence[Path]:
         path = self.path(world)

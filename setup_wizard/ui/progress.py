@@ -68,6 +68,9 @@ class Live:
     def report(self, progress: Progress) -> None:
         """Show where the work is; a `Report` for the core."""
         title = tilde(progress.title, self.world.home)
+        if progress.unit == "!":
+            self._screen.put([line(title, mark=pages.WARN, indent=1)])
+            return
         if self._one and heading(title) != heading(self._title):
             self._screen.clear()
             self._title = ""

@@ -31,7 +31,10 @@ class Reply:
 
 @dataclass(frozen=True)
 class Progress:
-    """One moment of a longer work: `done` of `total` (0: unknown), in `unit` ("B", "packages", "")."""
+    """One moment of a longer work: `done` of `total` (0: unknown), in `unit` ("B", "packages", "").
+
+    In the unit "!" it is a warning, which stays on the screen.
+    """
 
     title: str
     done: float = 0

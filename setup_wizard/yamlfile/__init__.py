@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from setup_wizard import secrecy
 from setup_wizard.errors import BadInput
 from setup_wizard.yamlfile.places import Loaded, key_position, own_position, place
 from setup_wizard.yamlfile.shape import hook, no_unknown_keys, wrong_value
@@ -91,8 +92,11 @@ def _not_yaml(said: str, name: str, where: tuple[int, int], text: str) -> BadInp
             f"{at}: a tab; YAML is indented with spaces only.",
             fix=f"Replace the tabs by spaces: expand -t 2 {name} > {name}.new && mv {name}.new {name}",
         )
+    seen = secrecy.masked(shown.strip())
+    if seen != shown.strip():
+        said = re.sub(r"'.*'|\".*\"", secrecy.HIDDEN, said)
     return BadInput(
-        f"{at}: this is not YAML: {said}.\n    {shown.strip()}",
+        f"{at}: this is not YAML: {said}.\n    {seen}",
         fix=f"Look at line {line + 1} and the one above it: indentation, a missing «:» or quote.",
     )
 

@@ -1,10 +1,10 @@
-"""A list in a YAML text, changed in place: what is not asked to change stays to the byte, comments too."""
+"""A list or a map in a YAML text, changed in place: what is not to change stays to the byte, comments too."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z_]([\w./:+=<>!~*| -]*[\w.*=+])?", re.ASCII)
@@ -16,8 +16,8 @@ def with_items(text: str, key: str, change: Callable[[str], str | None], new: Se
 
     New items come behind the last scalar, before a map such as `pip:` that ends the list.
     """
-    text = _with_new(text, _list(text, key), new)
-    value = _list(text, key)
+    text = _with_new(text, _below(text, key), new)
+    value = _below(text, key)
     for n, item in reversed([(n, item) for n, item in enumerate(value.value) if item.id == "scalar"]):
         wanted = change(item.value.strip())
         if wanted is None:
@@ -27,7 +27,32 @@ def with_items(text: str, key: str, change: Callable[[str], str | None], new: Se
     return text
 
 
-def _list(text: str, key: str) -> Any:
+def with_values(text: str, key: str, change: Callable[[str, str], str | None]) -> str:
+    """The text with scalars in the map below a key of the top level replaced, by name; None: it stays."""
+    found: dict[int, tuple[int, str]] = {}
+    for name, value in _entries(_below(text, key)):
+        wanted = change(name.value, value.value) if value.id == "scalar" else None
+        if wanted is not None:
+            found[value.start_mark.index] = (value.end_mark.index, json.dumps(wanted, ensure_ascii=False))
+    for start, (end, new) in sorted(found.items(), reverse=True):
+        newline = "\n" if text[start:end].endswith("\n") else ""
+        text = text[:start] + new + newline + text[end:]
+    return text
+
+
+def _entries(node: Any) -> Iterator[tuple[Any, Any]]:
+    """The names and values of a map, with those that are merged into it."""
+    if node.id == "sequence":
+        for one in node.value:
+            yield from _entries(one)
+    for name, value in node.value if node.id == "mapping" else ():
+        if name.value == "<<":
+            yield from _entries(value)
+        else:
+            yield name, value
+
+
+def _below(text: str, key: str) -> Any:
     from ruamel.yaml import YAML
 
     root = YAML(typ="rt", pure=True).compose(text)

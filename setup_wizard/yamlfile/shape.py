@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from setup_wizard import secrecy
 from setup_wizard.errors import BadInput
 from setup_wizard.hints import did_you_mean
 from setup_wizard.yamlfile.places import Key, Loaded, key_position, place, value_position
@@ -79,6 +80,7 @@ def wrong_value(e: msgspec.ValidationError, plain: Any, wanted: Loaded[Any], tex
     value = plain
     for key in keys:
         value = value[key]
+    hidden = any(secrecy.is_one(str(key)) for key in keys)
     what = "".join(f"[{k + 1}]" if isinstance(k, int) else f".{k}" for k in keys).lstrip(".")
     start = f"{wanted.at(*keys)}: {f'«{what}»' if what else 'the file'}"
     if missing := re.match(r"Object missing required field `(.*)`", said):
@@ -89,13 +91,13 @@ def wrong_value(e: msgspec.ValidationError, plain: Any, wanted: Loaded[Any], tex
         return BadInput(f"{start} cannot be «{value}».{near}", fix=f"Allowed are: {', '.join(allowed)}.")
     if types := re.match(r"Expected `(.*)`, got `(.*)`", said):
         should = " or ".join(_WORDS.get(w.strip(), w.strip()) for w in types[1].split("|"))
-        raw = _as_written(text, value_position(wanted.source, keys))
+        raw = secrecy.HIDDEN if hidden else _as_written(text, value_position(wanted.source, keys))
         quote = "str" in types[1] and isinstance(value, (int, float))
         return BadInput(
             f"{start} should be {should}, and is {_WORDS.get(types[2], types[2])}.",
             fix=f'Put it in quotes: "{raw}"' if quote else f"Write {should} there.",
         )
-    return BadInput(f"{start} is «{value}»: {said}.", fix="Correct the value.")
+    return BadInput(f"{start} is «{secrecy.HIDDEN if hidden else value}»: {said}.", fix="Correct the value.")
 
 
 def _as_written(text: str, where: tuple[int, int]) -> str:

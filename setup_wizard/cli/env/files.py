@@ -52,6 +52,7 @@ def lock(
         text = locks.make(world, spec, platforms, live.report, from_mirror)
     held = contents_of(text, before)
     notes = [f"What pip installs is not locked: {', '.join(spec.pip)}"] if spec.pip else []
+    notes += [f"Left out is the value of {name}, which may be a secret" for name in spec.secret]
     if not json:
         show.put(environment_files.locked(held, notes, anew=bool(before)))
     if not dry_run:
@@ -139,9 +140,8 @@ def _exported(world: World, prefix: Path, form: str) -> str:
         return export.from_history(prefix, prefix.name)
     if form == "yaml":
         return export.as_yaml(prefix, prefix.name)
-    variables, _ = export.kept_variables(prefix)
-    asked = tuple(export.asked(prefix))
-    pip = tuple(export.by_pip(prefix)[0])
+    asked, pip = tuple(export.asked(prefix)), tuple(export.by_pip(prefix)[0])
+    variables = contents.variables(prefix)  # of what may be secrets, a spec keeps the names
     spec = EnvSpec(prefix.name, tuple(export.channels(prefix)), asked, pip, variables)
     return lock.of_installed(world, prefix, spec)
 
