@@ -113,6 +113,18 @@ def test_conda_and_we_change_it_in_turns(conda: Conda, basket: Basket) -> None:
     assert conda("list", "--revisions").count("(rev ") == 4
 
 
+def test_variables_that_conda_has_set_stay(conda: Conda, basket: Basket) -> None:
+    """Through our changes; those of the file come and go with it."""
+    basket.file.write_text(basket.file.read_text() + "variables: {JAM: '2', CREAM: '1'}\n")
+    basket.change("create", str(basket.file))
+    conda("env", "config", "vars", "set", "MINE=1", "CREAM=9")
+    basket.change("install", "basket", "left")
+    assert contents.variables(basket.prefix) == {"MINE": "1", "JAM": "2", "CREAM": "1"}
+    basket.file.write_text(basket.file.read_text().replace("JAM: '2', ", ""))
+    basket.change("create", str(basket.file))
+    assert contents.variables(basket.prefix) == {"MINE": "1", "CREAM": "1"}
+
+
 def test_what_conda_removes_of_ours_comes_back(conda: Conda, basket: Basket) -> None:
     """The file still asks for it; conda's own «conda remove» does not edit that."""
     conda.change("remove", "quince")

@@ -98,7 +98,9 @@ def finish(work: Work, update: str = "") -> None:
     (prefix / BUILDING).unlink(missing_ok=True)
     if work.byte_code:
         byte_code.link(prefix, work.pkgs)
-    contents.say_whole(prefix, contents.Whole(digest(spec), pip, records, theirs=theirs, update=update))
+    said = tuple({**spec.variables, **spec.secret})
+    note = contents.Whole(digest(spec), pip, records, theirs=theirs, update=update, variables=said)
+    contents.say_whole(prefix, note)
 
 
 def remove_building(prefix: Path) -> None:

@@ -33,7 +33,8 @@ OURS = (
 class Whole(msgspec.Struct, frozen=True):
     """The environment is complete: what was asked for (digests), and the packages that came of it.
 
-    `theirs` are the names of those that somebody else had added before; `update` names the last update.
+    `theirs` are the names of those that somebody else had added before; `update` names the last update;
+    `variables` are those that were set with it (None: an older note, which does not say).
     """
 
     spec: str
@@ -42,6 +43,7 @@ class Whole(msgspec.Struct, frozen=True):
     format: int = 1
     theirs: tuple[str, ...] = ()
     update: str = ""
+    variables: tuple[str, ...] | None = None
 
 
 class PathEntry(msgspec.Struct, frozen=True, rename={"path": "_path"}):
@@ -277,12 +279,15 @@ def variables(prefix: Path) -> dict[str, str]:
 
 
 def write_variables(prefix: Path, variables: dict[str, str], *, private: bool = False) -> None:
-    """Let `conda activate` set the variables, and forget those of before; what else conda keeps stays.
+    """Let `conda activate` set the variables, and forget those that we had set before; the user's stay.
 
     If they are `private`, nobody else may read them.
     """
     if variables or (prefix / STATE).exists():
-        state = {**_state(prefix), "env_vars": variables}
+        before, state = was_whole(prefix), _state(prefix)
+        ours = before.variables if before else ()
+        theirs = {n: v for n, v in state.get("env_vars", {}).items() if ours is not None and n not in ours}
+        state = {**state, "env_vars": {**theirs, **variables}}
         files.write(prefix / STATE, msgspec.json.encode(state), mode=0o600 if private else None)
 
 

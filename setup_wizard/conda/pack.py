@@ -228,7 +228,14 @@ def _whole(prefix: Path, spec: EnvSpec) -> contents.Whole:
     theirs = contents.theirs(prefix) if there else ()
     stems = tuple(stem for stem in contents.stems(prefix) if contents.name_of(stem) not in theirs)
     update = hashlib.sha256(f"{stamp(prefix)} packed".encode()).hexdigest()[:24]
-    return contents.Whole(digest(spec), pip_digest(spec, prefix), stems, theirs=theirs, update=update)
+    return contents.Whole(
+        digest(spec),
+        pip_digest(spec, prefix),
+        stems,
+        theirs=theirs,
+        update=update,
+        variables=tuple({**spec.variables, **spec.secret}),
+    )
 
 
 # --- what to say ------------------------------------------------------------------------------------------

@@ -142,7 +142,8 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     def _copy(self, source: Path, world: World, report: Report) -> None:
         byte_code.stop(world, source)
         there = contents.whole(source)
-        note = there or contents.Whole(digest(self.spec), "", contents.stems(source))
+        said = tuple({**self.spec.variables, **self.spec.secret})
+        note = there or contents.Whole(digest(self.spec), "", contents.stems(source), variables=said)
         clone.clone(source, self.prefix, report, None if self.moved else note, everything=self.moved)
 
     def _seal_copy(self, source: Path, world: World, moment: int) -> None:
