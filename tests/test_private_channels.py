@@ -16,7 +16,7 @@ from setup_wizard.conda.channels import bare, has_secret, logins
 from setup_wizard.mirror.tiny import stub
 from tests.channels import ALWAYS, channel, fruits, serve
 from tests.gardener import Gardener
-from tests.web_server import WebServer
+from tests.web_server import Fault, WebServer
 
 SECRET = "p@ss/w0rd hush"
 
@@ -116,6 +116,55 @@ def test_a_token_in_a_variable(gardener: Gardener, orchard: Path, web: WebServer
     assert gardener.packages("t") == ["apple-1.5", "pear-1.0"]
     found = subprocess.run(["grep", "-rlaF", "tok-1", str(gardener.home)], capture_output=True, text=True)
     assert (found.stdout, "tok-1" in ended.stdout + ended.stderr) == ("", False)
+
+
+def asks(word: str) -> Fault:
+    """Answers only who says just that name and password."""
+    known = "Basic " + base64.b64encode(word.encode()).decode()
+
+    def guard(handler: Any, body: bytes) -> None:
+        said = handler.headers.get("Authorization")
+        return handler.good(body) if said == known else handler.answer(401, b"who is it?")
+
+    return guard
+
+
+def stall(web: WebServer, root: Path, name: str, word: str = "") -> str:
+    """A channel with one fruit, called like its last folder; behind a name and a password, perhaps."""
+    fruit = name.rpartition("/")[2]
+    channel(root / name, [stub(fruit, files={f"share/{fruit}": b"x"}, noarch="generic")])
+    guards = [asks(word)] * ALWAYS if word else []
+    for path in sorted(p for p in (root / name).rglob("*") if p.is_file()):
+        web.serve(f"/{path.relative_to(root)}", path.read_bytes(), *guards)
+    return f"{web.url}/{name}"
+
+
+def test_channels_of_one_host_with_a_log_in_each(tmp_path: Path, web: WebServer) -> None:
+    """Two passwords, a token, what ~/.netrc says for the rest of the host: to each its own, and no other."""
+    east, west = stall(web, tmp_path, "east", "me:one/1@"), stall(web, tmp_path, "west", "you:two 2")
+    stall(web, tmp_path, "t/tok-1/closed")
+    south = stall(web, tmp_path, "south", "them:three")
+    gardener = Gardener(tmp_path / "home", south)
+    (gardener.home / ".netrc").write_text("machine 127.0.0.1 login them password three\n")
+    gardener.env |= {"A": "me", "B": "one/1@", "C": "you", "D": "two 2", "TOKEN": "tok-1"}
+    listed = (
+        east.replace("//", "//${A}:${B}@"),
+        west.replace("//", "//${C}:${D}@"),
+        f"{web.url}/t/${{TOKEN}}/closed",
+        south,
+    )
+    lines = "".join(f"  - '{url}'\n" for url in listed)
+    gardener.file.write_text(f"name: all\nchannels:\n{lines}dependencies: [east, west, closed, south]\n")
+    gardener.well("create", str(gardener.file), "--yes")
+    gardener.well("lock", str(gardener.file))
+    gardener.well("create", str(gardener.lock), "-n", "again", "--yes")
+    assert gardener.packages("all") == ["closed-1.0", "east-1.0", "south-1.0", "west-1.0"]
+    assert gardener.packages("again") == gardener.packages("all")
+    heard = {(a.path.split("/")[1], a.headers.get("authorization", "")) for a in web.asked}
+    assert len(heard) == 4, "each channel has heard one and the same word"
+    for trace in ("one/1", "one%2F1", "two 2", "two%202", "tok-1"):
+        found = subprocess.run(["grep", "-rlaF", trace, gardener.home], capture_output=True, text=True)
+        assert found.stdout == ""
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from rattler.exceptions import GatewayError, InstallerError, IoError, SolverErro
 from rattler.package_cache.package_cache import ValidationMode
 
 from setup_wizard.conda import causes
-from setup_wizard.conda.engine import fixed, keyring, reasons
+from setup_wizard.conda.engine import fixed, reasons
 from setup_wizard.conda.engine.solver import Gone, Solver, Unreadable, Wish, client, config
 from setup_wizard.conda.reporter import Reporter, Voice
 from setup_wizard.conda.talk import Failed, Installed, Locked, Package, Request, Solved, WasRead
@@ -151,7 +151,7 @@ async def _install(
         reinstall_packages={*request.reinstall, *request.suspect} & solved,
         execute_link_scripts=request.target == request.prefix,
         show_progress=False,
-        client=client(),
+        client=client(request),
         config=config(),
         requested_specs=[w.spec._match_spec for w in wishes],  # 0.28 takes only its inner type
         reporter=reporter,
@@ -222,8 +222,6 @@ def main() -> None:
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
     for name in ASTRAY:
         os.environ.pop(name, None)  # link scripts are not to see them
-    if request.logins:
-        os.environ["RATTLER_AUTH_FILE"] = keyring.written(request.logins)
     voice = Voice(sys.stdout.fileno(), time.process_time)
     try:
         asyncio.run(_told(request, voice))

@@ -27,10 +27,12 @@ from rattler import (
     solve,
 )
 from rattler.exceptions import InvalidMatchSpecError
+from rattler.networking import RetryMiddleware
 from rattler.networking.fetch_repo_data import CacheAction
 from rattler.virtual_package.virtual_package import VirtualPackageOverrides
 
 from setup_wizard import __version__
+from setup_wizard.conda.engine import keyring
 from setup_wizard.conda.talk import Failed, Offer, Request, Seen
 
 RETRIES = 3
@@ -97,7 +99,7 @@ class Solver:
             cache_dir=Path(request.repodata),
             default_config=SourceConfig(sharded_enabled=sharded, cache_action=action),
             max_concurrent_requests=DOWNLOADS,
-            client=client(),
+            client=client(request),
         )
 
     async def solve(self, have: list[PrefixRecord]) -> list[RepoDataRecord]:
@@ -194,9 +196,13 @@ def machine(platform: str) -> list[VirtualPackage] | list[GenericVirtualPackage]
     ]
 
 
-def client() -> Client:
+def client(request: Request) -> Client:
     """A client that tries again; no time-out, since it would cut off what is slow but good."""
-    return Client.from_config(config(), max_retries=RETRIES, user_agent=f"hpc-jupyter-setup/{__version__}")
+    me = f"hpc-jupyter-setup/{__version__}"
+    if not request.logins:
+        return Client.from_config(config(), max_retries=RETRIES, user_agent=me)
+    again = RetryMiddleware(RETRIES)
+    return Client([again, *keyring.guards(request.logins, request.channels)], user_agent=me)
 
 
 def config() -> Config:
