@@ -52,9 +52,11 @@ class Orchard(Account):
         assert ended.returncode == code, ended.stdout + ended.stderr
         return ended.stderr
 
-    def told(self, *words: str) -> Any:
-        """What a command of `env` says in JSON."""
-        return json.loads(self.good(*words, "--json"))
+    def told(self, *words: str, code: int = 0) -> Any:
+        """What a command of `env` says in JSON, and that it ends with that code."""
+        ended = self.run("env", *words, "--json")
+        assert ended.returncode == code, ended.stdout + ended.stderr
+        return json.loads(ended.stdout)
 
     @property
     def world(self) -> World:

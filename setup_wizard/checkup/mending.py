@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-import msgspec
-
 from setup_wizard import trees
 from setup_wizard.answers import Answers
+from setup_wizard.checkup import bringing
 from setup_wizard.checkup.remark import Checkup, Remark
-from setup_wizard.checkup.surroundings import kernel_steps
+from setup_wizard.checkup.surroundings import kernel_steps, moved_to
 from setup_wizard.conda import contents, damage, packages
 from setup_wizard.conda.talk import Package
 from setup_wizard.environments import changes
@@ -29,9 +28,16 @@ def steps(journal: Journal, seen: Checkup, answers: Answers, report: Report) -> 
     """
     entry = journal.receipt.get(f"conda_env:{seen.prefix}")
     mendable = [r for r in seen.remarks if r.mends]
+    kinds = {r.kind for r in mendable}
+    if "moved" in kinds or f"settled:{seen.prefix}" in journal.receipt:
+        return bringing.steps(seen.prefix, journal)
     if not mendable or not entry or not isinstance(entry.step, CondaEnv):
         return []
-    step, kinds = entry.step, {r.kind for r in mendable}
+    step = entry.step
+    if not step.prefix.exists() and (there := moved_to(step.prefix, journal.receipt, journal.world)):
+        return bringing.steps(there, journal)
+    if step.brought_from and not entry.made:
+        return bringing.adopted(step, step.brought_from, journal)
     kernels = kernel_steps(seen.prefix, journal.receipt) if "kernel" in kinds else []
     if not contents.is_environment(seen.prefix):
         return [_anew(step), *kernels]
@@ -51,9 +57,7 @@ def steps(journal: Journal, seen: Checkup, answers: Answers, report: Report) -> 
 
 def _anew(step: CondaEnv) -> CondaEnv:
     """The step for an environment that is gone."""
-    return msgspec.structs.replace(
-        step, packages=(), update="", reinstall=None, packed=None, copy_of=None, moved=False
-    )
+    return step.later(packages=(), update="")
 
 
 def _repair(step: CondaEnv, mendable: Sequence[Remark], packages: tuple[Package, ...]) -> CondaEnv:
@@ -62,16 +66,7 @@ def _repair(step: CondaEnv, mendable: Sequence[Remark], packages: tuple[Package,
     moment = (step.prefix / contents.WHOLE).stat().st_mtime_ns
     what = [str(moment), *names, *(path for r in mendable for path in r.paths)]
     update = "repair-" + hashlib.sha256("\0".join(what).encode()).hexdigest()
-    return msgspec.structs.replace(
-        step,
-        update=update,
-        reinstall=names,
-        packages=packages,
-        packed=None,
-        engine=None,
-        copy_of=None,
-        moved=False,
-    )
+    return step.later(update=update, reinstall=names, packages=packages, engine=None)
 
 
 def _as_installed(step: CondaEnv, world: World) -> tuple[Package, ...]:

@@ -6,16 +6,18 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from setup_wizard import kernels
 from setup_wizard.checkup.remark import Remark
-from setup_wizard.conda import contents, summary
+from setup_wizard.conda import contents, found, in_place, summary
 from setup_wizard.conda.frozen import CONDAS
 from setup_wizard.conda.summary import Room, Summary
 from setup_wizard.environments import inventory
 from setup_wizard.environments.inventory import Place
 from setup_wizard.journal import Receipt
 from setup_wizard.step import Blocked, Todo
-from setup_wizard.steps import Kernel, kernelspec
+from setup_wizard.steps import CondaEnv, Kernel, kernelspec
 from setup_wizard.world import World
 
 
@@ -23,17 +25,36 @@ def standing(place: Place, receipt: Receipt, world: World) -> Iterator[Remark]:
     """Whether it is there, whole, and where it was made."""
     stems = contents.stems(place.prefix)
     figures = Summary(stems, summary.version_of("python", stems), Room())
-    if elsewhere := inventory.moved(place.prefix):
-        back = f"Move it back: mv {place.prefix} {elsewhere}" if not elsewhere.exists() else ""
-        export = f"hpc-jupyter-setup env export {place.prefix} > my.yml"
-        fix = back or f"Make it anew here: {export}, move it away, then env create my.yml -p {place.prefix}"
-        yield Remark(
-            "moved", "bad", f"its programs are those of {elsewhere}: it was moved or copied here", fix
-        )
-    elif said := inventory.problem(world, place, figures):
+    entry = receipt.get(f"conda_env:{place.prefix}")
+    if elsewhere := in_place.moved(place.prefix):
+        yield _moved(place, elsewhere)
+        return
+    said = inventory.problem(world, place, figures)
+    half = f"settled:{place.prefix}" in receipt  # one of the user's, which was to be mended
+    if not said and (half or (entry and not entry.made)):
+        said = "a change of it was not finished"
+    if said and not place.prefix.exists() and (there := moved_to(place.prefix, receipt, world)):
+        said += f": it was moved to {there}"
+    if said:
         fix = f"hpc-jupyter-setup env check {place.called} --fix"
-        mends = place.ours and f"conda_env:{place.prefix}" in receipt
+        mends = half or (place.ours and entry is not None)
         yield Remark("standing", "bad", said, fix if mends else "Ask whoever made it.", mends)
+
+
+def _moved(place: Place, elsewhere: Path) -> Remark:
+    text = f"its programs are those of {elsewhere}: it was moved or copied here"
+    if found.is_conda(place.prefix) or not in_place.named(place.prefix):
+        export = f"hpc-jupyter-setup env export {place.prefix} > my.yml"
+        anew = f"Make it anew here: {export}, move it away, then env create my.yml -p {place.prefix}"
+        back = f"Move it back: mv {place.prefix} {elsewhere}"
+        return Remark("moved", "bad", text, anew if elsewhere.exists() else back)
+    return Remark("moved", "bad", text, f"hpc-jupyter-setup env check {place.called} --fix", mends=True)
+
+
+def moved_to(prefix: Path, receipt: Receipt, world: World) -> Path | None:
+    """Where somebody has moved an environment, as far as we know of the place; None: nowhere."""
+    there = (p.prefix for p in inventory.places(receipt, world) if not p.ours)
+    return next((p for p in there if in_place.moved(p) == prefix), None)
 
 
 def remarks(place: Place, receipt: Receipt, world: World) -> Iterator[Remark]:
@@ -61,10 +82,14 @@ def _our_kernels(place: Place, receipt: Receipt, world: World) -> Iterator[Remar
             )
 
 
-def kernel_steps(prefix: Path, receipt: Receipt) -> list[Kernel]:
-    """The kernels of the environment that we have made."""
-    steps = [entry.step for entry in receipt.values()]
-    return [step for step in steps if isinstance(step, Kernel) and step.prefix == prefix]
+def kernel_steps(prefix: Path, receipt: Receipt, was: Path | None = None) -> list[Kernel]:
+    """The kernels of the environment that we have made, also those from when it `was` elsewhere."""
+    entry = receipt.get(f"conda_env:{prefix}")
+    before = was or (entry.step.brought_from if entry and isinstance(entry.step, CondaEnv) else None)
+    steps = [e.step for e in receipt.values() if isinstance(e.step, Kernel)]
+    own = [step for step in steps if step.prefix == prefix]
+    old = (step for step in steps if before and step.prefix == before)
+    return [*own, *(msgspec.structs.replace(step, prefix=prefix, instead_of=before) for step in old)]
 
 
 def _edited_well(step: Kernel, path: Path) -> bool:

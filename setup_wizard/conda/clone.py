@@ -25,6 +25,7 @@ from setup_wizard.world import Progress, Report, World
 
 SCANNED = 4_000_000  # bytes: what nobody has listed may name the prefix; larger files are data
 BLOCK = 512  # bytes: the unit of st_blocks
+ELF = b"\x7fELF"  # how programs and libraries begin
 NOTES = {contents.WHOLE, contents.WAS_WHOLE, BUILDING}
 
 
@@ -129,7 +130,7 @@ def _copy(source: Source, building: Path, target: Path, report: Report) -> dict[
             new.mkdir(exist_ok=True)
             shutil.copymode(source.prefix / path, new)
         elif S_ISLNK(info.st_mode):
-            new.symlink_to(_moved_link(os.readlink(source.prefix / path), source.prefix, target))
+            new.symlink_to(moved_link(os.readlink(source.prefix / path), source.prefix, target))
             os.utime(new, ns=(info.st_atime_ns, info.st_mtime_ns), follow_symlinks=False)
         elif S_ISREG(info.st_mode):
             with suppress(FileNotFoundError):  # gone since; whether that matters is seen at the end
@@ -139,7 +140,7 @@ def _copy(source: Source, building: Path, target: Path, report: Report) -> dict[
 
 def _copy_file(source: Source, path: str, info: os.stat_result, new: Path, target: Path) -> dict[str, str]:
     old, file = source.prefix / path, source.listed.get(path)
-    data = _moved(old, file, info, source.prefix, target)
+    data = moved(old, file, info, source.prefix, target)
     if data is not None:
         new.write_bytes(data)
         shutil.copystat(old, new)
@@ -155,14 +156,14 @@ def _copy_file(source: Source, path: str, info: os.stat_result, new: Path, targe
     return {}
 
 
-def _moved(old: Path, file: File | None, info: os.stat_result, prefix: Path, target: Path) -> bytes | None:
-    """The file with the new prefix in it; None where it does not name the old one."""
+def moved(old: Path, file: File | None, info: os.stat_result, prefix: Path, target: Path) -> bytes | None:
+    """The file at `old` with the prefix `target` in it; None where it does not name the prefix before."""
     if file and not file.rewritten:
         return None
     if not file and (info.st_size > SCANNED or old.suffix == ".pyc"):
         return None  # Python mends what is in its byte code
     data = old.read_bytes()
-    if os.fsencode(prefix) not in data:
+    if not relocate.names(data, str(prefix), str(target)):
         return None
     if file and file.file_mode == "binary":
         return relocate.in_binary(data, str(prefix), str(target), len(file.prefix_placeholder or ""))
@@ -172,14 +173,17 @@ def _moved(old: Path, file: File | None, info: os.stat_result, prefix: Path, tar
 
 
 def _moved_binary(data: bytes, prefix: Path, target: Path) -> bytes | None:
-    """What somebody has built here: as it is, where the new prefix is too long to stand in it."""
+    """What somebody has built here: as it is, where it is data, or has no room for the new prefix."""
+    if not data.startswith(ELF):
+        return None
     try:
         return relocate.in_binary(data, str(prefix), str(target), len(os.fsencode(prefix)))
     except relocate.Unfit:
         return None
 
 
-def _moved_link(leads: str, prefix: Path, target: Path) -> str:
+def moved_link(leads: str, prefix: Path, target: Path) -> str:
+    """Where a link in the environment is to lead."""
     return leads.replace(f"{prefix}/", f"{target}/", 1) if leads.startswith(f"{prefix}/") else leads
 
 

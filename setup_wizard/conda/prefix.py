@@ -21,6 +21,11 @@ def first_line(prefix: Path, environment: str = "") -> str:
 
 def trouble(world: World, prefix: Path, environments: Iterable[str] = ()) -> SetupError | None:
     """Why conda cannot go there, or None: its name, its length, its file system, who may write there."""
+    return unfit(world, prefix, environments) or _place_trouble(world, prefix)
+
+
+def unfit(world: World, prefix: Path, environments: Iterable[str] = ()) -> SetupError | None:
+    """Why no environment can have that prefix, whatever the place: its name, its length; or None."""
     if any(c.isspace() or c in "'\"$`\\;:" for c in str(prefix)):
         return BadInput(
             f"The prefix «{prefix}» has a space or a sign in it that shells read otherwise.",
@@ -33,7 +38,7 @@ def trouble(world: World, prefix: Path, environments: Iterable[str] = ()) -> Set
             f"name its interpreter in {LONGEST} at most.",
             fix=f"Choose one that is {_bytes(longest) - LONGEST} bytes shorter: --prefix {_plain(world)}",
         )
-    return _place_trouble(world, prefix)
+    return None
 
 
 def _place_trouble(world: World, prefix: Path) -> SetupError | None:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 SHEBANG = 127  # bytes that every Linux reads of a first line; a longer one starts something else, or nothing
+ENDS = rb"(?![\w+-]|\.\w)"  # behind a prefix: /envs/work is not named by /envs/work-2 or /envs/work.old
 
 
 class Unfit(Exception):
     """The file cannot be made to name the other prefix; it has to be installed there."""
 
 
+def names(data: bytes, old: str, new: str = "") -> bool:
+    """Whether the old prefix stands there, elsewhere than in the new one."""
+    return old.encode() in data and bool(_pattern(old, new).search(data))
+
+
 def in_text(data: bytes, old: str, new: str) -> bytes:
     """The text with the new prefix wherever the old one stood. Raises Unfit when its `#!` gets too long."""
-    moved = data.replace(old.encode(), new.encode())
+    is_now = new.encode()
+    moved = _pattern(old, new).sub(lambda _: is_now, data)
     if moved.startswith(b"#!") and moved != data and len(moved.split(b"\n", 1)[0]) > SHEBANG:
         raise Unfit(moved.split(b"\n", 1)[0].decode(errors="replace"))
     return moved
@@ -30,10 +38,20 @@ def in_binary(data: bytes, old: str, new: str, room: int) -> bytes:
         raise Unfit(f"{new} is longer than {room} bytes")
 
     def moved(found: re.Match[bytes]) -> bytes:
-        times, filled = found[1].count(was), len(found[2])
+        text, times = _pattern(old, new).subn(lambda _: is_now, found[1])
+        filled = len(found[2])
         spare = filled + times * (len(was) - len(is_now))
         if filled < times * (room - len(was)):
             raise Unfit("a string without the room that the package promises")
-        return found[1].replace(was, is_now) + b"\0" * spare
+        return text + b"\0" * spare
 
-    return re.sub(rb"(%s[^\0]*)(\0*)" % re.escape(was), moved, data)
+    return re.sub(rb"(%s[^\0]*)(\0*)" % _pattern(old, new).pattern, moved, data)
+
+
+@cache
+def _pattern(old: str, new: str) -> re.Pattern[bytes]:
+    """The old prefix, but not where it is a part of the new one: /scratch/home/me may come of /home/me."""
+    was = old.encode()
+    before = {new.encode()[: found.start()] for found in re.finditer(re.escape(was) + ENDS, new.encode())}
+    parts = b"".join(b"(?<!%s)" % re.escape(head) for head in sorted(before) if head)
+    return re.compile(parts + re.escape(was) + ENDS)

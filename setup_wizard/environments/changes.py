@@ -74,16 +74,11 @@ def prepare(journal: Journal, step: CondaEnv, asked: Change, answers: Answers, r
     wish = msgspec.structs.replace(spec, source=None, places=())  # what is new stands in no file yet
     solution = environment.solve(world, step.prefix, wish, report, newest=asked.newest, engine=step.engine)
     difference = change.difference(step.prefix, solution.packages)
-    after = msgspec.structs.replace(
-        step,
+    after = step.later(
         spec=spec if own else wish,
         packages=solution.packages,
         update=change.digest(solution.packages),
         file="" if own else unsaid(new, path),
-        packed=None,
-        reinstall=None,
-        copy_of=None,
-        moved=False,
     )
     if not difference and environment.standing(world, step.prefix, after.spec) == "complete":
         after = msgspec.structs.replace(after, packages=(), update="")

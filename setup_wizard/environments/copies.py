@@ -43,9 +43,7 @@ def clone(name: str, new: str | None, prefix: Path | None, journal: Journal) -> 
     spec = there.spec if there else spec_of(old, new)
     text = text_of(spec, new)
     base = there or CondaEnv(new, target, spec)
-    step = msgspec.structs.replace(
-        base, name=new, prefix=target, file=text, packed=None, copy_of=old, moved=False
-    )
+    step = base.later(name=new, prefix=target, file=text, copy_of=old)
     _refuse_taken(step, receipt)
     return Copying(Plan((step, Kernel(new, target))), old, step)
 
@@ -69,7 +67,7 @@ def _moving(there: CondaEnv, name: str, target: Path, journal: Journal) -> Copyi
     copied = _step(target, receipt)
     if not (copied and copied.copy_of == old):  # else a run that a crash has stopped had got further
         _refuse_unfinished(old, there, world)
-    step = msgspec.structs.replace(there, name=name, prefix=target, packed=None, copy_of=old, moved=True)
+    step = there.later(name=name, prefix=target, copy_of=old, moved=True)
     _refuse_taken(step, receipt)
     kernels = _kernels(there, name, target, receipt)
     stay = {k.key for k in kernels}
@@ -101,14 +99,19 @@ def finish(journal: Journal) -> list[Trash]:
     """Let go for good of every old place that was left; what was kept in step follows. Safe to run again."""
     left = [s for s in endings.in_trash(journal.receipt) if s.moved_to]
     for step in left:
-        for key, entry in journal.receipt.items():
-            if isinstance(entry.step, EnvFile) and entry.step.prefix == step.prefix:
-                moved = msgspec.structs.replace(entry.step, prefix=step.moved_to)
-                journal.append(Began(moved, entry.before))
-                journal.append(Made(key))
+        if step.moved_to:
+            file_follows(journal, step.prefix, step.moved_to)
         step.empty(journal.world)
         journal.append(Undone(step.key))
     return left
+
+
+def file_follows(journal: Journal, old: Path, new: Path) -> None:
+    """Let the file that is kept in step with an environment go with it to its new place."""
+    for key, entry in journal.receipt.items():
+        if isinstance(entry.step, EnvFile) and entry.step.prefix == old:
+            journal.append(Began(msgspec.structs.replace(entry.step, prefix=new), entry.before))
+            journal.append(Made(key))
 
 
 def interrupted(name: str, journal: Journal) -> Copying | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import environments, session, trees
-from setup_wizard.conda import contents, found, registry, summary
+from setup_wizard.conda import contents, found, in_place, registry, summary
 from setup_wizard.conda.summary import Memory, Room
 from setup_wizard.errors import BadInput
 from setup_wizard.hints import did_you_mean
@@ -231,19 +231,6 @@ def problem(world: World, place: Place, figures: summary.Summary) -> str:
         return f"{', '.join(gone[:3])} {'is' if len(gone) == 1 else 'are'} gone"
     if figures.python and not os.access(prefix / "bin/python", os.X_OK):
         return "bin/python is missing"
-    if elsewhere := moved(prefix):
+    if elsewhere := in_place.moved(prefix):
         return f"its programs are those of {elsewhere}: it was moved or copied here"
     return ""
-
-
-def moved(prefix: Path) -> Path | None:
-    """Where an environment was made that is not there any more, but here; None: it is where it was made.
-
-    The first lines of its programs name the Python that they were installed for.
-    """
-    for name in ("pip", "jupyter", "ipython"):
-        python = Path(found.interpreter(prefix / "bin" / name))
-        elsewhere = os.path.realpath(python.parent) != os.path.realpath(prefix / "bin")
-        if python.is_absolute() and python.name.startswith("python") and elsewhere:
-            return python.parent.parent
-    return None

@@ -15,6 +15,7 @@ from setup_wizard.steps.kernel_moved import KernelMoved
 from setup_wizard.steps.login_file import LoginFile
 from setup_wizard.steps.notebooks import Clone
 from setup_wizard.steps.old_blocks import OldBlocks
+from setup_wizard.steps.settled import Settled
 from setup_wizard.steps.shell_block import ShellBlock
 from setup_wizard.steps.trash import Trash
 from setup_wizard.steps.welcome import Welcome
@@ -33,6 +34,7 @@ AnyStep = (
     | Clone
     | Trash
     | KernelMoved
+    | Settled
 )
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "KernelMoved",
     "LoginFile",
     "OldBlocks",
+    "Settled",
     "ShellBlock",
     "Trash",
     "Welcome",

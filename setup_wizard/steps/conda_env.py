@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from setup_wizard import files, trees
-from setup_wizard.conda import byte_code, change, clone, contents, damage, environment, frozen, registry
+from setup_wizard.conda import (
+    byte_code,
+    change,
+    clone,
+    contents,
+    damage,
+    environment,
+    frozen,
+    in_place,
+    registry,
+)
 from setup_wizard.conda import prefix as prefixes
 from setup_wizard.conda.channels import shown
 from setup_wizard.conda.spec import EnvSpec, digest
@@ -29,7 +40,8 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     packages' byte code is made, in the background, and shared with other environments. The `engine` is the
     user's own conda or mamba, where it is to do the work. A copy is made from the environment `copy_of`, with
     all that is in it; one that has `moved` takes its place. A repair has the packages to `reinstall`, and
-    removes what others left over; None: it is no repair.
+    removes what others left over; None: it is no repair. The user has brought it here from `brought_from`,
+    which is no more; its files are to name the place where it is.
     """
 
     name: str
@@ -46,16 +58,30 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     reinstall: tuple[str, ...] | None = None
     copy_of: Path | None = None
     moved: bool = False
+    brought_from: Path | None = None
+
+    def later(self, **changes: Any) -> CondaEnv:
+        """The same, however it has come to be, for what is done with it next."""
+        origin = {"packed": None, "copy_of": None, "moved": False, "brought_from": None, "reinstall": None}
+        return msgspec.structs.replace(self, **{**origin, **changes})
 
     @property
     def title(self) -> str:
-        return f"{'Unpack' if self.packed else 'Make'} the environment {self.name} in {self.prefix}"
+        verb = "Unpack" if self.packed else "Mend" if self.brought_from else "Make"
+        return f"{verb} the environment {self.name} in {self.prefix}"
 
     @property
     def key(self) -> str:
         return f"conda_env:{self.prefix}"
 
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """The keys of the steps that are no more when this is made."""
+        return (f"conda_env:{self.brought_from}",) if self.brought_from else ()
+
     def check(self, world: World) -> State:
+        if self.brought_from and in_place.named(self.prefix):
+            return self._check_brought(self.brought_from, world)
         where = environment.standing(world, self.prefix, self.spec, self.update)
         if where == "complete" and not trees.is_open(world, self.prefix):
             return Done(self._found())
@@ -70,8 +96,15 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             return Blocked(kept.problem, kept.fix)
         return Todo(self._preview(where), trees.before(self.prefix, registry.path(world)))
 
+    def _check_brought(self, was: Path, world: World) -> State:
+        if bad := in_place.trouble(world, self.prefix, was):
+            return Blocked(bad.problem, bad.fix)
+        return Todo(in_place.preview(self.prefix, was), trees.before(self.prefix))
+
     def forecast(self, world: World, report: Report) -> Forecast:
         """The solution: each package with size and hash; bytes and files on disk are estimates."""
+        if self.brought_from and in_place.named(self.prefix):
+            return Forecast()
         if self.packed:
             return Forecast(bytes_on_disk=self.bytes, files=self.files, where=self.prefix)
         if self.copy_of:
@@ -103,6 +136,8 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         )
 
     def apply(self, world: World, report: Report) -> None:
+        if self.brought_from:
+            self._settle(self.brought_from, world, report)
         where = environment.standing(world, self.prefix, self.spec, self.update)
         if where in ("environment", "foreign"):
             raise environment.not_ours(self.prefix, where)
@@ -139,6 +174,14 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             return
         trees.seal_tree(world, self.prefix, paths, at_ns=moment)
 
+    def _settle(self, was: Path, world: World, report: Report) -> None:
+        trees.follow(world, was, self.prefix)
+        trees.open_tree(world, self.prefix)
+        byte_code.stop(world, self.prefix)
+        if in_place.named(self.prefix):
+            in_place.settle(self.prefix, was, report)
+        registry.unregister(world, was)
+
     def _copy(self, source: Path, world: World, report: Report) -> None:
         byte_code.stop(world, source)
         there = contents.whole(source)
@@ -156,6 +199,9 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
 
     def undo(self, before: Before, world: World) -> Sequence[Path]:
         assert isinstance(before, trees.NoTree)
+        if self.brought_from:
+            trees.follow(world, self.brought_from, self.prefix)
+            registry.unregister(world, self.brought_from)
         byte_code.stop(world, self.prefix)
         environment.clear(self.prefix)
         if not (trees.is_open(world, self.prefix) or trees.is_sealed(world, self.prefix)):

@@ -49,14 +49,17 @@ def check(
     seen = _examined(places, journal, all_bytes)
     if not json:
         show.put(checkup_pages.checked(seen, world.home), world)
-    made: list[str] | None = []
-    if fix:
-        made = _mended(seen, journal, recall(world), how, while_running)
-        if made is None:
+    made: list[str] = []
+    while fix:  # more can be seen of an environment that was moved when it is settled
+        moved = any(r.kind == "moved" for s in seen for r in s.remarks)
+        done = _mended(seen, journal, recall(world), how, while_running)
+        if done is None:
             return 0
-        seen = _examined(places, journal, all_bytes) if made else seen
-        if made and not json:
+        made += done
+        before, seen = seen, _examined(_again(places, journal), journal, all_bytes)
+        if seen != before and not json:
             show.put(checkup_pages.checked(seen, world.home), world)
+        fix = bool(done) and moved and any(r.mends for s in seen for r in s.remarks)
     if json:
         show.put_json({"ok": all(s.healthy for s in seen), "environments": seen, "changed": made})
     return 0 if all(s.healthy for s in seen) else 1
@@ -71,6 +74,15 @@ def _places(names: Sequence[str], journal: Journal) -> list[Place]:
     return [p for p in inventory.places(journal.receipt, journal.world) if str(p.prefix) in ours]
 
 
+def _again(places: Sequence[Place], journal: Journal) -> list[Place]:
+    """The same, where they are by now."""
+    from setup_wizard.checkup import bringing
+    from setup_wizard.environments import inventory
+
+    now = (bringing.now_at(place.prefix, journal.receipt) for place in places)
+    return [inventory.pick(str(prefix), journal.receipt, journal.world) for prefix in now]
+
+
 def _examined(places: Sequence[Place], journal: Journal, all_bytes: bool) -> list[Checkup]:
     from setup_wizard import checkup
 
@@ -82,19 +94,24 @@ def _mended(
 ) -> list[str] | None:
     """What was changed; None where it was only shown."""
     from setup_wizard.apply import review
+    from setup_wizard.checkup import bringing
     from setup_wizard.cli.env.change import mind_sessions
     from setup_wizard.cli.work import review_and_apply
-    from setup_wizard.steps import CondaEnv
+    from setup_wizard.steps import CondaEnv, Settled
 
     plan = _plan(seen, journal, answers, how)
     if not plan.steps:
         return []
     if not (how.dry_run or while_running):
-        changed = {step.prefix for step in plan.steps if isinstance(step, CondaEnv)}
+        changed = {step.prefix for step in plan.steps if isinstance(step, CondaEnv | Settled)}
         for one in (s for s in seen if s.prefix in changed):
             mind_sessions(journal.world, one.name, one.prefix, how)
     outcomes = review_and_apply(review(plan, journal.world), journal, answers, how)
-    return None if outcomes is None else [o.step.title for o in outcomes if o.state == "made"]
+    if outcomes is None:
+        return None
+    with journal:
+        bringing.finish(journal)
+    return [o.step.title for o in outcomes if o.state == "made"]
 
 
 def _plan(seen: Sequence[Checkup], journal: Journal, answers: Answers, how: How) -> Plan:
@@ -105,7 +122,7 @@ def _plan(seen: Sequence[Checkup], journal: Journal, answers: Answers, how: How)
     from setup_wizard.ui import show
 
     for one in seen:
-        if not one.ours and not one.healthy:
+        if not one.ours and not one.healthy and not any(r.mends for r in one.remarks):
             fixes = dict.fromkeys(r.fix for r in one.remarks if r.fix and r.level == "bad")
             raise BadInput(
                 f"{one.prefix} was not made by this setup, so nothing is changed in it.", fix="\n".join(fixes)
