@@ -173,8 +173,8 @@ def test_channels_of_one_host_with_a_log_in_each(tmp_path: Path, web: WebServer)
         ("channels: ['https://me:hush@h/c']\ndependencies: [x]\n", "1:12"),
         ("channels: ['https://h/t/hush/c']\ndependencies: [x]\n", "1:12"),
         ("dependencies:\n  - https://me:hush@h/c::x\n", "2:5"),
-        ("dependencies:\n  - pip: ['x @ https://me:hush@h/x.whl']\n", "2:5"),
-        ("dependencies:\n  - pip: ['--extra-index-url https://hush@h/simple']\n", "2:5"),
+        ("dependencies:\n  - pip: ['x @ https://me:hush@h/x.whl']\n", "2:11"),
+        ("dependencies:\n  - pip: ['--extra-index-url https://hush@h/simple']\n", "2:11"),
     ],
 )
 def test_a_secret_itself_is_refused_and_not_repeated(gardener: Gardener, text: str, place: str) -> None:
