@@ -77,6 +77,21 @@ def test_what_is_open_is_asked_once_and_remembered(paid: Cluster, jupyter_prefix
     assert child.expect(["As last time", pexpect.EOF]) == 1
 
 
+def test_a_partition_with_gpus_asks_how_many(paid: Cluster, jupyter_prefix: Path) -> None:
+    """They are named beside it, and the job gets what was chosen."""
+    child = launch(paid, "-e", str(jupyter_prefix), "-A", "proj1", "-t", "5", "--detach")
+    child.expect("Which partition\\?")
+    child.expect("2 GPUs a100")
+    child.send("\x1b[B\x1b[B")
+    child.send(ENTER)
+    child.expect("How many GPUs\\?")
+    child.send(f"\x1b[B{ENTER}")
+    child.expect("was handed over")
+    child.expect(pexpect.EOF)
+    assert job(paid) == "proj1 gpu 5:00"
+    assert "gpu:2" in paid.login.sh("squeue -h -o %b")
+
+
 def test_without_a_terminal_nothing_is_asked(paid: Cluster, jupyter_prefix: Path) -> None:
     """The error names the flag; nothing is handed over."""
     words = ["--site", "paid", "-e", str(jupyter_prefix), "-p", "debug", "--json"]
