@@ -237,9 +237,31 @@ def test_a_session_that_runs_from_it_is_named(basket: Basket) -> None:
     assert f"hpc-jupyter-setup stop {running.id}" in refused.stderr
     assert basket.run("env", "install", "basket", "jam", "--dry-run").returncode == 0
     assert "jam-2.0" not in basket.packages
+    asked = basket.file.read_text()
+    basket.file.write_text(asked + "  - left\n")
+    refused = basket.run("env", "create", str(basket.file), "--yes")
+    assert (refused.returncode, running.id in refused.stderr) == (6, True), "a changed file is a change, too"
+    basket.file.write_text(asked)
     basket.change("install", "basket", "jam", "--while-running")
     assert "jam-2.0" in basket.packages
     session.remove(running)
+
+
+def test_an_environment_is_known_by_every_path_that_leads_to_it(basket: Basket) -> None:
+    """Through a link, as homes of clusters often are, or with dots in it: it is ours, and named as before."""
+    link = basket.home / "link"
+    link.symlink_to(basket.prefix.parent)
+    basket.change("install", str(link / "basket"), "jam")
+    assert "jam-2.0" in basket.packages
+    world = World(basket.home, basket.env)
+    job = session.Job(link / "basket", basket.home)
+    running = session.reserve(world, job, session.this_process(world))
+    dots = basket.prefix.parent / ".." / basket.prefix.parent.name / "basket"
+    assert basket.run("env", "remove-package", str(dots), "jam", "--yes").returncode == 6, "of this session"
+    session.remove(running)
+    basket.change("remove-package", str(dots), "jam")
+    ended = basket.run("env", "create", str(basket.file), "-p", str(link / "basket"), "--json")
+    assert json.loads(ended.stdout)["changed"] == []
 
 
 def test_two_packages_with_the_same_file(basket: Basket) -> None:

@@ -18,3 +18,6 @@ Engine = Annotated[str, typer.Option(metavar="conda|mamba", help="Let your own c
 AsJob = Annotated[bool, typer.Option("--as-job", help="Let a batch job do the work; follow it here.")]
 Partition = Annotated[str, typer.Option(help="Partition or queue of that job; else as launched last.")]
 Account = Annotated[str, typer.Option(help="Who pays for that job; else as launched last.")]
+WhileRunning = Annotated[
+    bool, typer.Option("--while-running", help="Also while a session uses the environment.")
+]

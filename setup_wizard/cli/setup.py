@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from setup_wizard.cli.options import ByteCode, DryRun, Json, Mirror, Yes
+from setup_wizard.cli.options import ByteCode, DryRun, Json, Mirror, WhileRunning, Yes
 
 if TYPE_CHECKING:
     from setup_wizard.answers import Channels
@@ -46,6 +46,7 @@ def setup(
     answers: Annotated[
         Path | None, typer.Option(help="YAML file with answers; the keys are the flags.")
     ] = None,
+    while_running: WhileRunning = False,
     yes: Yes = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -75,7 +76,7 @@ def setup(
     )
     if answers:
         given = fold(given, read_file(answers))
-    return wizard.run(given, How(yes=yes, dry_run=dry_run, json=json))
+    return wizard.run(given, How(yes=yes, dry_run=dry_run, json=json, while_running=while_running))
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -17,26 +18,30 @@ from setup_wizard.apply import (
     with_forecasts,
 )
 from setup_wizard.conda import byte_code, contents
-from setup_wizard.errors import BadInput, Declined, MachineBlocks
+from setup_wizard.errors import BadInput, Busy, Declined, MachineBlocks
 from setup_wizard.journal import Journal, Planned
 from setup_wizard.places import places
 from setup_wizard.plan import Plan
 from setup_wizard.schedulers import Resources
 from setup_wizard.sites.detection import on_a_node
-from setup_wizard.step import Done
-from setup_wizard.steps import AnyStep, CondaEnv
+from setup_wizard.step import Done, Todo
+from setup_wizard.steps import AnyStep, CondaEnv, Settled
 from setup_wizard.ui import show
 from setup_wizard.ui.totals import Need, Totals
 from setup_wizard.world import Progress, World
 
 
 class How(msgspec.Struct, frozen=True):
-    """How to talk: without questions, without changes, in JSON; and the resources of a job to do it."""
+    """How to talk: without questions, without changes, in JSON; and the resources of a job to do it.
+
+    `while_running` is the user's word that packages may change under a session.
+    """
 
     yes: bool = False
     dry_run: bool = False
     json: bool = False
     as_job: Resources | None = None
+    while_running: bool = False
 
     @property
     def asks(self) -> bool:
@@ -135,6 +140,8 @@ def review_and_apply(
     reviewed = show_plan(reviewed, world, how)
     if how.dry_run:
         return None
+    if not how.while_running:
+        _mind_sessions(reviewed, world, how)
     agree("Shall I do this?", how, lambda: _explain(reviewed, world))
     if how.as_job:
         from setup_wizard.cli import as_job
@@ -145,6 +152,32 @@ def review_and_apply(
         outcomes = carry_out(Plan(tuple(r.step for r in reviewed)), journal, answers, how)
     _compile([o.step for o in outcomes if o.state == "made"], world, how)
     return outcomes
+
+
+def _mind_sessions(reviewed: list[Reviewed], world: World, how: How) -> None:
+    """Whatever the command: an environment that is there is not changed under a session unasked."""
+    for r in reviewed:
+        step = r.step
+        if (
+            isinstance(step, CondaEnv | Settled)
+            and isinstance(r.state, Todo)
+            and contents.is_environment(step.prefix)
+        ):
+            mind_sessions(world, step.prefix.name, step.prefix, how)
+
+
+def mind_sessions(world: World, name: str, prefix: Path, how: How) -> None:
+    """Ask before files are changed under a running Jupyter; refuse where there is nobody to ask."""
+    from setup_wizard.environments.changes import sessions_of
+
+    names = ", ".join(sessions_of(world, prefix))
+    if names and how.asks:
+        agree(f"Session {names} runs from {name}; its kernels may fail. Change it all the same?", how)
+    elif names:
+        raise Busy(
+            f"Session {names} runs from {prefix}; its kernels may fail when packages change under them.",
+            fix=f"Stop it first (hpc-jupyter-setup stop {names.split(',')[0]}), or say --while-running",
+        )
 
 
 def _compile(made: Sequence[AnyStep], world: World, how: How) -> None:

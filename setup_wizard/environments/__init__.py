@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -56,7 +57,7 @@ def folder(receipt: Receipt, world: World) -> Path:
 def pick(name: str | None, receipt: Receipt, world: World) -> Path:
     """The prefix that a name or a path stands for; no name: the newest of ours. Raises BadInput."""
     if name and "/" in name:
-        return Path(name).expanduser().absolute()
+        return spelled(Path(name), receipt)
     known = {e.name: e.prefix for e in ours(receipt)}
     if name in known:
         return known[name]
@@ -71,6 +72,14 @@ def pick(name: str | None, receipt: Receipt, world: World) -> Path:
         fix=f"Create one: hpc-jupyter-setup env create {name or 'jupyterlab'}"
         + (f"; there are: {', '.join(known)}" if known else ""),
     )
+
+
+def spelled(path: Path, receipt: Receipt) -> Path:
+    """The whole path of an environment, as the receipt has it where a link or `..` leads to one of ours."""
+    whole = Path(os.path.abspath(path.expanduser()))
+    real = os.path.realpath(whole)
+    known = (e.step.prefix for e in receipt.values() if isinstance(e.step, CondaEnv))
+    return next((p for p in known if os.path.realpath(p) == real), whole)
 
 
 def engine(name: str, receipt: Receipt, world: World) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,10 +57,15 @@ def find(name: str | None, receipt: Receipt, world: World) -> CondaEnv:
 
 def sessions_of(world: World, prefix: Path) -> list[str]:
     """The sessions that have, or may have, a Jupyter running from the environment."""
-    mine = [s for s in session.every(world) if isinstance(s, Session) and s.job.prefix == prefix]
-    if not any(session.read(s.folder, End) is None for s in mine):
-        return []
-    return [row.id for row in running.sessions(world) if row.alive and row.environment == str(prefix)]
+    real = os.path.realpath(prefix)
+    mine = {
+        s.id
+        for s in session.every(world)
+        if isinstance(s, Session)
+        and os.path.realpath(s.job.prefix) == real
+        and session.read(s.folder, End) is None
+    }
+    return [row.id for row in running.sessions(world) if row.alive and row.id in mine] if mine else []
 
 
 def prepare(journal: Journal, step: CondaEnv, asked: Change, answers: Answers, report: Report) -> Changing:

@@ -80,7 +80,7 @@ def pick(name: str, receipt: Receipt, world: World) -> Place:
     Ours come first, of them the newest; a name that several others have is refused, with their paths.
     """
     if "/" in name:
-        prefix = Path(os.path.abspath(Path(name).expanduser()))
+        prefix = environments.spelled(Path(name), receipt)
         mine = next((p for p in _ours(receipt) if p.prefix == prefix), None)
         return mine or Place(_name(prefix), _existing(prefix))
     if same := [p for p in _ours(receipt) if p.name == name]:

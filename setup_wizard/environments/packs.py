@@ -109,7 +109,7 @@ def plan(world: World, receipt: Receipt, file: Path, name: str | None, prefix: P
     note = packed.look(file)
     packed.fits(world, note, file)
     called = check_name(name, "--name") if name else prefix.name if prefix else note.name
-    where = prefix.expanduser().absolute() if prefix else environments.folder(receipt, world) / called
+    where = environments.spelled(prefix or environments.folder(receipt, world) / called, receipt)
     return Plan((_unpacked(note, file, called, where), Kernel(called, where)))
 
 

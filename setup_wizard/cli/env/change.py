@@ -7,28 +7,33 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from setup_wizard.cli.options import Account, AsJob, DryRun, Engine, Json, Mirror, Partition, Yes
+from setup_wizard.cli.options import (
+    Account,
+    AsJob,
+    DryRun,
+    Engine,
+    Json,
+    Mirror,
+    Partition,
+    WhileRunning,
+    Yes,
+)
 
 if TYPE_CHECKING:
     from setup_wizard.cli.work import How
     from setup_wizard.environments.changes import Change, Changing
     from setup_wizard.steps import CondaEnv
-    from setup_wizard.world import World
 
 Words = Annotated[list[str], typer.Argument(metavar="NAME PACKAGE…", help="The environment, and packages.")]
 Prefix = Annotated[
     Path | None, typer.Option("--prefix", "-p", help="The environment's folder, in the place of its NAME.")
 ]
-WhileRunning = Annotated[
-    bool, typer.Option("--while-running", help="Also while a session uses the environment.")
-]
 
 
 class More(NamedTuple):
-    """Where from, whether under a running session, and which engine does it."""
+    """Where from, and which engine does it."""
 
     mirror: str | None
-    while_running: bool
     engine: str
 
 
@@ -54,8 +59,8 @@ def install(
     return _change(
         name,
         Change(install=packages),
-        How(yes, dry_run, json, job(as_job, partition, account)),
-        More(mirror, while_running, engine),
+        How(yes, dry_run, json, job(as_job, partition, account), while_running),
+        More(mirror, engine),
     )
 
 
@@ -92,8 +97,8 @@ def update(
     return _change(
         name,
         Change(newest=newest),
-        How(yes, dry_run, json, job(as_job, partition, account)),
-        More(mirror, while_running, engine),
+        How(yes, dry_run, json, job(as_job, partition, account), while_running),
+        More(mirror, engine),
     )
 
 
@@ -114,7 +119,10 @@ def remove_package(
     name, packages = _named(words, prefix)
     _must_be(packages, "env remove-package NAME numpy")
     return _change(
-        name, Change(remove=packages), How(yes, dry_run, json), More(mirror, while_running, engine)
+        name,
+        Change(remove=packages),
+        How(yes, dry_run, json, while_running=while_running),
+        More(mirror, engine),
     )
 
 
@@ -148,7 +156,7 @@ def _change(name: str, asked: Change, how: How, more: More) -> int:
     from setup_wizard.ui import show
     from setup_wizard.world import World
 
-    world, (mirror, while_running, engine) = World.here(), more
+    world, (mirror, engine) = World.here(), more
     given = Answers(mirror=normal_mirror(mirror, Path.cwd()) if mirror else None)
     answers, journal = fold(given, recall(world)), Journal(world)
     step = msgspec.structs.replace(
@@ -157,28 +165,10 @@ def _change(name: str, asked: Change, how: How, more: More) -> int:
     )
     with show.live(world, err=how.json) as live:
         change = changes.prepare(journal, step, asked, answers, live.report)
-    if change.difference and not how.dry_run and not while_running:
-        mind_sessions(world, step.name, step.prefix, how)
     outcomes = review_and_apply(review(change.plan, world), journal, answers, how)
     if outcomes is not None:
         _say(step, change, [o.step.title for o in outcomes if o.state == "made"], how)
     return 0
-
-
-def mind_sessions(world: World, name: str, prefix: Path, how: How) -> None:
-    """Ask before files are changed under a running Jupyter; refuse where there is nobody to ask."""
-    from setup_wizard.cli.work import agree
-    from setup_wizard.environments.changes import sessions_of
-    from setup_wizard.errors import Busy
-
-    names = ", ".join(sessions_of(world, prefix))
-    if names and how.asks:
-        agree(f"Session {names} runs from {name}; its kernels may fail. Change it all the same?", how)
-    elif names:
-        raise Busy(
-            f"Session {names} runs from {prefix}; its kernels may fail when packages change under them.",
-            fix=f"Stop it first (hpc-jupyter-setup stop {names.split(',')[0]}), or say --while-running",
-        )
 
 
 def _say(step: CondaEnv, change: Changing, made: list[str], how: How) -> None:

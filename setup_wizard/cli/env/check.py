@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from setup_wizard.cli.options import DryRun, Json, Yes
+from setup_wizard.cli.options import DryRun, Json, WhileRunning, Yes
 
 if TYPE_CHECKING:
     from setup_wizard.answers import Answers
@@ -29,9 +29,7 @@ def check(
     fix: Annotated[
         bool, typer.Option("--fix", help="Mend what can be mended; the plan is shown before.")
     ] = False,
-    while_running: Annotated[
-        bool, typer.Option("--while-running", help="Mend also while a session uses the environment.")
-    ] = False,
+    while_running: WhileRunning = False,
     yes: Yes = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -43,7 +41,7 @@ def check(
     from setup_wizard.ui import checkup_pages, show
     from setup_wizard.world import World
 
-    world, how = World.here(), How(yes, dry_run, json)
+    world, how = World.here(), How(yes, dry_run, json, while_running=while_running)
     journal = Journal(world)
     places = _places(names or (), journal)
     seen = _examined(places, journal, all_bytes)
@@ -52,7 +50,7 @@ def check(
     made: list[str] = []
     while fix:  # more can be seen of an environment that was moved when it is settled
         moved = any(r.kind == "moved" for s in seen for r in s.remarks)
-        done = _mended(seen, journal, recall(world), how, while_running)
+        done = _mended(seen, journal, recall(world), how)
         if done is None:
             return 0
         made += done
@@ -89,23 +87,15 @@ def _examined(places: Sequence[Place], journal: Journal, all_bytes: bool) -> lis
     return [checkup.examine(p, journal.receipt, journal.world, every_byte=all_bytes) for p in places]
 
 
-def _mended(
-    seen: Sequence[Checkup], journal: Journal, answers: Answers, how: How, while_running: bool
-) -> list[str] | None:
+def _mended(seen: Sequence[Checkup], journal: Journal, answers: Answers, how: How) -> list[str] | None:
     """What was changed; None where it was only shown."""
     from setup_wizard.apply import review
     from setup_wizard.checkup import bringing
-    from setup_wizard.cli.env.change import mind_sessions
     from setup_wizard.cli.work import review_and_apply
-    from setup_wizard.steps import CondaEnv, Settled
 
     plan = _plan(seen, journal, answers, how)
     if not plan.steps:
         return []
-    if not (how.dry_run or while_running):
-        changed = {step.prefix for step in plan.steps if isinstance(step, CondaEnv | Settled)}
-        for one in (s for s in seen if s.prefix in changed):
-            mind_sessions(journal.world, one.name, one.prefix, how)
     outcomes = review_and_apply(review(plan, journal.world), journal, answers, how)
     if outcomes is None:
         return None

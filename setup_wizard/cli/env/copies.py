@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from setup_wizard.cli.options import DryRun, Json, Yes
+from setup_wizard.cli.options import DryRun, Json, WhileRunning, Yes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from setup_wizard.journal import Journal
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The environment, or the folder of one.")]
-WhileRunning = Annotated[
-    bool, typer.Option("--while-running", help="Also while a session uses the environment.")
-]
 
 
 def clone(
@@ -82,8 +79,8 @@ def move(
 
 def _moving(name: str, plan: Callable[[str, Journal], Copying], how: How, while_running: bool) -> int:
     """Make the plan, or go on with one that a crash has stopped; the old place goes at the end."""
-    from setup_wizard.cli.env.change import mind_sessions
     from setup_wizard.cli.env.delete import full
+    from setup_wizard.cli.work import mind_sessions
     from setup_wizard.environments import copies
     from setup_wizard.journal import Journal
     from setup_wizard.world import World

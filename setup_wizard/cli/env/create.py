@@ -18,6 +18,7 @@ from setup_wizard.cli.options import (
     Mirror,
     Offline,
     Partition,
+    WhileRunning,
     Yes,
 )
 
@@ -51,6 +52,7 @@ def create(
     mirror: Mirror = None,
     offline: Offline = False,
     byte_code: ByteCode = None,
+    while_running: WhileRunning = False,
     yes: Yes = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -72,7 +74,7 @@ def create(
         mirror=normal_mirror(mirror, Path.cwd()) if mirror else None,
         byte_code=byte_code,
     )
-    how = How(yes, dry_run, json, job(as_job, partition, account))
+    how = How(yes, dry_run, json, job(as_job, partition, account), while_running)
     place, changed = made(world, words, given, how, Wish(name, prefix, channel or (), frozen, engine))
     if changed is None:
         return 0
@@ -103,7 +105,8 @@ def made(
     answers, prefix = fold(given, recall(world)), wish.prefix
     named, spec = described(words, answers, world, wish, environments.specs(journal.receipt))
     named = check_name(wish.name, "--name") if wish.name else prefix.name if prefix else named
-    place = prefix.expanduser().absolute() if prefix else environments.folder(journal.receipt, world) / named
+    place = prefix or environments.folder(journal.receipt, world) / named
+    place = environments.spelled(place, journal.receipt)
     engine = environments.engine(wish.engine, journal.receipt, world)
     plan = environment_plan(named, spec, place, _byte_code(answers, journal, place), engine)
     outcomes = review_and_apply(review(plan, world), journal, answers, how)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from setup_wizard.cli.options import DryRun, Json, Yes
+from setup_wizard.cli.options import DryRun, Json, WhileRunning, Yes
 
 if TYPE_CHECKING:
     from setup_wizard.cli.work import How
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from setup_wizard.world import World
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The environment, or the folder of one.")]
-WhileRunning = Annotated[
-    bool, typer.Option("--while-running", help="Also while a session uses the environment.")
-]
 
 
 def delete(
@@ -83,15 +80,15 @@ def restore(name: Name, yes: Yes = False, dry_run: DryRun = False, json: Json = 
 
 
 def full(name: str) -> str:
-    """A path as the receipt has it; a name as it is."""
-    from pathlib import Path
+    """A path from the root on; a name as it is."""
+    import os
 
-    return str(Path(name).expanduser().absolute()) if "/" in name else name
+    return os.path.abspath(os.path.expanduser(name)) if "/" in name else name
 
 
 def _mind(world: World, ending: Ending, how: How, said: tuple[bool, bool]) -> None:
     """Ask for the name of what is not ours, and before Jupyter loses its files; else refuse."""
-    from setup_wizard.cli.env.change import mind_sessions
+    from setup_wizard.cli.work import mind_sessions
     from setup_wizard.errors import BadInput
 
     not_ours, while_running = said
