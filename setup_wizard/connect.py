@@ -16,7 +16,7 @@ import msgspec
 
 from setup_wizard import proof, pulse
 from setup_wizard.access import Ticket
-from setup_wizard.errors import MachineBlocks, NetworkTrouble, SetupError
+from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble, SetupError
 from setup_wizard.far import SOON, Far
 from setup_wizard.proof import Proof, Target
 from setup_wizard.tunnel import Tunnel
@@ -106,13 +106,29 @@ def launch(
     on there whether we hear of it or not. A second one does not wait.
     """
     report(Progress(LAUNCH.format(host=far.host)))
-    chosen = any(word.split("=")[0] == "--access" for word in words)
-    way = () if chosen else ("--access", "tunnel")
+    way = () if _access(words) else ("--access", "tunnel")
     with interrupts.patient(pressed) as interrupted:
         name = far.told(("launch", "--detach", "--json", *way, *words), _Launched).session
     if interrupted:
         raise Interrupted(name)
     return name
+
+
+def check(words: Sequence[str]) -> None:
+    """Before anybody logs in: BadInput for words of a launch that make no sense from the laptop."""
+    if _access(words) == "direct":
+        raise BadInput(
+            "`connect` comes through ssh: it has no need of plain HTTP.", fix="Leave out --access direct."
+        )
+
+
+def _access(words: Sequence[str]) -> str:
+    """The way in that the words of a launch ask for; "" for none."""
+    for word, after in zip(words, (*words[1:], ""), strict=False):
+        name, sign, value = word.partition("=")
+        if name == "--access":
+            return value if sign else after
+    return ""
 
 
 def follow(far: Far, name: str, report: Report = silent) -> Seen:

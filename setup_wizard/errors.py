@@ -8,7 +8,7 @@
     ├── Busy                6   another run holds the lock
     ├── BadJournal          7   the journal is damaged or of a newer version
     ├── CommandFailed       8   a program that we called ended with an error
-    ├── Declined            9   the person said no (a licence, the plan)
+    ├── Declined            9   the person said no (a licence, the plan, a readable way in)
     ├── NotProven          10   it was made, but the proof that it works failed
     └── Left              130   Ctrl-C, where there is more to say of what was left or ended
 

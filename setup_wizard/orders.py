@@ -124,8 +124,11 @@ def _allocated(world: World) -> bool:
 def _may_run_here(world: World, wish: Wish, site: Site) -> None:
     if not wish.here:
         discovery.refuse_login_node(world, site)
-    elif wish.access == "direct":
-        raise BadInput("Plain HTTP and --here do not go together.", fix="Choose --access tunnel.")
+    if wish.access == "direct":
+        raise BadInput(
+            f"Plain HTTP is for jobs alone: {world.hostname}, where you are, is not opened to the network.",
+            fix="Use --access tunnel; or launch a job, without --here and from outside an allocation.",
+        )
 
 
 def _access(site: Site, scheduler: str, wish: Wish) -> str:
@@ -135,5 +138,5 @@ def _access(site: Site, scheduler: str, wish: Wish) -> str:
 
 
 def best_way(site: Site) -> str:
-    """The way in that a site has and names first; else the tunnel."""
-    return next((way for way in site.access if way != "rps" or site.rps), "tunnel")
+    """The way in that a site has and names first, never plain HTTP; else the tunnel."""
+    return next((way for way in site.access if way == "tunnel" or (way == "rps" and site.rps)), "tunnel")

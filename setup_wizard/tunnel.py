@@ -16,10 +16,11 @@ KEEP = ("ServerAliveInterval=1", "ServerAliveCountMax=3", "ExitOnForwardFailure=
 SHOWN, SHOWN_AGAIN = 10.0, 3.0  # seconds for a tunnel to lead to Jupyter, at first and after a cut
 LOOK = 0.1
 READABLE = "--i-understand-http-is-readable"
+CENTRE = "Ask your centre how ssh may reach the nodes of your own jobs."
 
 
 class NoWay(MachineBlocks):
-    """Neither ssh nor a step of the job reaches the node."""
+    """Nothing that may be used reaches the node: ssh, a step of the job, or the network with consent."""
 
 
 @dataclass
@@ -54,6 +55,8 @@ class Tunnel:
         for self.kind in ways:
             if self._try(SHOWN):
                 return
+        if ticket.nodes == "address":
+            raise NoWay(f"{self.node} does not answer over the cluster's network either.", fix=CENTRE)
         raise NoWay(
             f"No tunnel leads to {self.node}: it lets in neither ssh nor a step of the job. Over the "
             "cluster's own network there may be a way; who administers it, or listens there, can read along.",

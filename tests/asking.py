@@ -1,6 +1,6 @@
 """Asks the questions of the wizard on this terminal and prints the answers; a person or pexpect is in front.
 
-python tests/asking.py HOME WHAT [GIVEN]     WHAT: ask, confirm, licence; GIVEN: answers as JSON
+python tests/asking.py HOME WHAT [GIVEN]     WHAT: ask, confirm, consent, licence; GIVEN: answers as JSON
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ def conversation(world: World, what: str, given: str) -> str:
     """What came of it, as JSON."""
     if what == "confirm":
         return ask.confirm("Shall I do this?", world)
+    if what == "consent":
+        return str(ask.consent("Shall others read it?", {"no": "better", "yes": "I know"}, world))
     if what == "licence":
         return str(ask.agree_licence("miniconda", world))
     known = msgspec.json.decode(given, type=Answers, dec_hook=lambda kind, value: kind(value))

@@ -286,6 +286,15 @@ def test_keys_pressed_too_early_agree_to_nothing(home: Path) -> None:
     assert person.sees("Shall I do this?").sees("explain").presses("n", ENTER).answers() == "no"
 
 
+@pytest.mark.parametrize("term", ["xterm-256color", "dumb"])
+@pytest.mark.parametrize(("keys", "said"), [("", False), ("n", False), ("y", True)])
+def test_what_may_harm_needs_an_explicit_yes(home: Path, term: str, keys: str, said: bool) -> None:
+    """Enter alone says no, also when it was pressed before there was a question; only «y» says yes."""
+    person = Person(home, "consent", TERM=term).presses("y", ENTER)
+    person.sees("Shall others read it?").sees("I know").sees("Enter" if term == "dumb" else "\x1b[?7h")
+    assert person.presses(*keys, ENTER).answers() == str(said)
+
+
 # --- poor terminals -------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from setup_wizard import __version__, arrival, connect, delivery, launch, session
+from setup_wizard import __version__, arrival, connect, delivery, launch, session, tunnel
+from setup_wizard.access import Ticket
+from setup_wizard.cli import consent
 from setup_wizard.connect import Connected, Seen, logged_in
 from setup_wizard.errors import MachineBlocks, NetworkTrouble, SetupError
 from setup_wizard.far import Far
@@ -102,6 +104,19 @@ def test_where_nodes_let_nobody_in_it_goes_through_the_job(
         assert what.tunnel
         assert what.tunnel.kind == "relay"
         assert what.proof.answer == "42"
+
+
+def test_the_last_way_that_leads_nowhere_is_not_offered_again(
+    way: Far, running: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the person's consent it went over the cluster's network, in vain: that is the end, and is said."""
+    monkeypatch.setattr(tunnel, "SHOWN", 0.2)
+    closed = tunnel.Tunnel.to(way, socket.gethostname(), 9, ("static/x", "y"))
+    with pytest.raises(tunnel.NoWay, match="over the cluster's network either") as e:
+        closed.open(Ticket(nodes="address"), running.id)
+    with pytest.raises(tunnel.NoWay) as again:
+        consent.to_network(way, e.value, [tunnel.READABLE], json=False)
+    assert again.value is e.value
 
 
 def test_the_tunnel_comes_back(way: Far, sshd: SshServer, running: Session) -> None:

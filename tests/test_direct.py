@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from setup_wizard import access
+from setup_wizard import access, connect, orders
 from setup_wizard.access import Spot, Ticket, Way
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.world import World
@@ -25,6 +27,42 @@ def test_never_where_the_launch_was(world: World) -> None:
     ticket = direct.reserve(world, Way(readable=True))
     with pytest.raises(MachineBlocks, match="login node"):
         direct.address(world, ticket)
+
+
+def wish(world: World, **more: Any) -> orders.Wish:
+    """Jupyter of some environment in the home."""
+    return orders.Wish(prefix=world.home, folder=world.home, **more)
+
+
+@pytest.mark.parametrize("readable", [False, True])
+def test_never_on_the_machine_where_one_is(world: World, readable: bool) -> None:
+    """Refused before anything is begun, whatever is said, on a login node and on a workstation."""
+    for here in (False, True):
+        asked = wish(world, site="workstation", access="direct", here=here, readable=readable)
+        with pytest.raises(BadInput, match="for jobs alone") as e:
+            orders.order(world, asked)
+        assert "--access tunnel" in e.value.fix
+
+
+@pytest.mark.parametrize(("ways", "taken"), [("[direct]", "tunnel"), ("[direct, tunnel]", "tunnel")])
+def test_it_is_never_taken_by_itself(world: World, ways: str, taken: str) -> None:
+    """Whatever a site file puts first: plain HTTP is for who writes --access direct."""
+    folder = world.home / ".config/hpc-jupyter-setup/sites"
+    folder.mkdir(parents=True)
+    text = f"name: hut\ntitle: A hut\nscheduler: slurm\naccess: {ways}\n"
+    (folder / "hut.yml").write_text(text)
+    assert orders.order(world, wish(world, site="hut", scheduler="torque")).job.access == taken
+    asked = wish(world, site="hut", scheduler="torque", access="direct")
+    assert orders.order(world, asked).job.access == "direct"
+
+
+@pytest.mark.parametrize("words", [["-p", "gpu", "--access", "direct"], ["--access=direct"]])
+def test_not_from_the_laptop(words: list[str]) -> None:
+    """`connect` comes through ssh: what would be readable is refused before anybody logs in."""
+    with pytest.raises(BadInput, match="no need of plain HTTP"):
+        connect.check(words)
+    for allowed in (["--access", "rps", "-d", "direct"], ["--access"], ["direct"], []):
+        connect.check(allowed)
 
 
 def test_the_address_is_the_nodes_own(world: World) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from setup_wizard.connect import Connected
     from setup_wizard.far import Far
-    from setup_wizard.tunnel import NoWay
 
 
 def connect(
@@ -37,29 +36,30 @@ def connect(
 ) -> int:
     """Launch Jupyter on a cluster from your laptop, and keep a tunnel to it open."""
     from setup_wizard import connect as work
-    from setup_wizard.tunnel import READABLE, NoWay
+    from setup_wizard.cli import consent
+    from setup_wizard.tunnel import NoWay
     from setup_wizard.ui import access_pages, show
     from setup_wizard.world import World
 
+    work.check(words or ())
     world = World.here()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(128 + signal.SIGTERM))
     show.put(access_pages.logging_in(host), world, err=True)
     with work.logged_in(world, host, config) as far:
         _provide(far, install, json)
-        ours = not session
+        ours, asked = not session, tuple(words or ())
         try:
-            session = session or _launch(far, words or (), json)
-            try:
-                return _serve(far, session, browser, json)
-            except NoWay as e:
-                if not ours:
-                    raise
-                work.stop(far, session)
-                session = ""
-                _accept(far, e)
-            session = _launch(far, (READABLE, *(words or ())), json)
-            return _serve(far, session, browser, json)
+            while True:  # twice at most: whoever has consented is not asked again
+                session = session or _launch(far, asked, json)
+                try:
+                    return _serve(far, session, browser, json)
+                except NoWay as e:
+                    if not ours:
+                        raise
+                    work.stop(far, session)
+                    session = ""
+                    asked = consent.to_network(far, e, asked, json)
         except work.Interrupted as e:
             _leave(far, e.session)
             return 0
@@ -103,17 +103,6 @@ def _provide(far: Far, install: bool, json: bool) -> None:
         show.put(access_pages.delivered(far.host), far.world, err=json)
     else:
         far.tool()  # says how, where there is none
-
-
-def _accept(far: Far, refused: NoWay) -> None:
-    """Ask for consent to a way on which others can read along; without it, it is the error that it is."""
-    from setup_wizard.ui import access_pages, ask, show
-
-    if not far.world.on_terminal:
-        raise refused
-    show.error(refused.problem, "")
-    if ask.confirm(access_pages.NETWORK, far.world, explain=False) != "yes":
-        raise refused
 
 
 def _serve(far: Far, session: str, browser: bool, json: bool) -> int:

@@ -85,7 +85,8 @@ def launch(
         ),
     ] = False,
     readable: Annotated[
-        bool, typer.Option("--i-understand-http-is-readable", help="Needed for --access direct.")
+        bool,
+        typer.Option("--i-understand-http-is-readable", help="Consent to plain HTTP, for --access direct."),
     ] = False,
     again: Annotated[bool, typer.Option("--again", help="The very same as last time.")] = False,
     afresh: Annotated[
@@ -176,12 +177,21 @@ def url(session: Id, json: Json = False) -> int:
 
 def logs(session: Id, json: Json = False) -> int:
     """Show what a session has said: its job, what watches it, and Jupyter."""
-    from setup_wizard.cli import launching
+    from setup_wizard.schedulers import LOG
     from setup_wizard.session import find
+    from setup_wizard.ui import show
     from setup_wizard.world import World
 
-    world = World.here()
-    return launching.show_logs(find(world, session), json)
+    mine = find(World.here(), session)
+    paths = [mine.folder / name for name in (LOG, "serve.log", "jupyter.log")]
+    found = {path.name: path.read_text(errors="replace") if path.exists() else "" for path in paths}
+    if json:
+        show.put_json({"ok": True, "session": mine.id, "folder": mine.folder, "logs": found})
+        return 0
+    for name, text in found.items():
+        if text.strip():
+            print(f"==> {mine.folder / name} <==\n{text.rstrip()}\n")
+    return 0
 
 
 def stop(

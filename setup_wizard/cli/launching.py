@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from setup_wizard import holding, submission
-from setup_wizard.cli import ordering
+from setup_wizard.cli import consent, ordering
 from setup_wizard.cli.ordering import Manner, Source
 from setup_wizard.errors import BadInput, Left, MachineBlocks
 from setup_wizard.following import follow
 from setup_wizard.launch import Launched, launch, prove, submit
 from setup_wizard.orders import Order, site_of
 from setup_wizard.running import stop
-from setup_wizard.schedulers import LOG
 from setup_wizard.session import Address, End, Place, Session, read, this_process
 from setup_wizard.ui import show
 from setup_wizard.wish import Wish, remember
@@ -41,6 +40,7 @@ def run(world: World, wish: Wish, source: Source, manner: Manner) -> int:
         return show_only(world, wanted, manner.json)
     if manner.test_only:
         return ask_when(world, wanted, manner.json)
+    wanted = consent.to_direct(world, wanted, asks=manner.asks)
     note_absent(world)
     pack(world, wanted, manner)
     return go(world, wanted, manner)
@@ -207,21 +207,6 @@ def as_data(launched: Launched) -> dict[str, object]:
         "proof": launched.proof,
         "warning": launched.address.warning,
     }
-
-
-def show_logs(mine: Session, json: bool) -> int:
-    """Print the logs, the one of Jupyter last."""
-    found = {}
-    for name in (LOG, "serve.log", "jupyter.log"):
-        path = mine.folder / name
-        found[name] = path.read_text(errors="replace") if path.exists() else ""
-    if json:
-        show.put_json({"ok": True, "session": mine.id, "folder": mine.folder, "logs": found})
-        return 0
-    for name, text in found.items():
-        if text.strip():
-            print(f"==> {mine.folder / name} <==\n{text.rstrip()}\n")
-    return 0
 
 
 def _interrupted(world: World, mine: Session, manner: Manner) -> Left:

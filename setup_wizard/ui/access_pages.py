@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from setup_wizard.ui.pages import GOOD
+from setup_wizard.ui.pages import GOOD, WARN
 from setup_wizard.ui.prompt import Option
 from setup_wizard.ui.sheet import GAP, Page, Words, grid, line, title, whole
 
@@ -80,7 +80,18 @@ LEAVE_OR_STOP = (
 )
 INSTALL = "{host} has no hpc-jupyter-setup. Install it there?"
 UPDATE = "{host} has hpc-jupyter-setup {theirs}, and here is {ours}. Update it there?"
+DIRECT = "Open Jupyter to the network over plain HTTP all the same?"
+DIRECT_OR_NOT = {
+    "no": "nothing is submitted; --access tunnel is the encrypted way",
+    "yes": "I know that others can read along",
+}
 NETWORK = "Start it again, so that the last part goes over the cluster's network?"
+NETWORK_OR_NOT = {"no": "the session is not started again", "yes": "I know that others can read along"}
+
+
+def readable(means: str) -> Page:
+    """Before the person is asked whether others may read along: what that means."""
+    return [GAP, line(means, mark=WARN)]
 
 
 def logging_in(host: str) -> Page:

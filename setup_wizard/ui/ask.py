@@ -8,7 +8,7 @@ KeyboardInterrupt; the answers so far have been kept by then.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -28,7 +28,7 @@ from setup_wizard.ui.sheet import GAP
 from setup_wizard.wish import Wish
 from setup_wizard.world import World
 
-__all__ = ["agree_licence", "ask", "confirm", "flags_for", "offered"]
+__all__ = ["agree_licence", "ask", "confirm", "consent", "flags_for", "offered"]
 
 Keep = Callable[[Answers], None]
 
@@ -245,9 +245,19 @@ def agree_licence(name: str, world: World) -> bool:
 def confirm(text: str, world: World, *, explain: bool = True) -> str:
     """«yes», «no» or, where there is more to say, «explain»; keys pressed before do not count."""
     choices = [Option(name, name, note, key=name[0]) for name, note in words.CONFIRM.items()]
+    return _agreed_to(text, choices if explain else choices[:2], "yes", world)
+
+
+def consent(text: str, notes: Mapping[str, str], world: World) -> bool:
+    """Whether the person says yes to what may harm them: Enter says no; `notes` explain the two answers."""
+    choices = [Option(name, name, note, key=name[0]) for name, note in notes.items()]
+    return _agreed_to(text, choices, "no", world) == "yes"
+
+
+def _agreed_to(text: str, choices: Sequence[Option], enter: str, world: World) -> str:
     prompt.say(world, [GAP])
     prompt.forget_keys()
-    said = prompt.asker(world).one(Ask(text), choices if explain else choices[:2], "yes")
+    said = prompt.asker(world).one(Ask(text), choices, enter)
     prompt.say(world, [GAP])
     return said
 
