@@ -16,6 +16,7 @@ from setup_wizard.session import End, Session
 from setup_wizard.world import Output, World
 
 PATIENCE = 30.0  # seconds for an answer
+MUCH = 1_000_000  # characters of an answer that are not kept for others: it tells of a whole cluster
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -34,23 +35,29 @@ def ask(world: World, name: str, jobs: Sequence[str], fresh: float = 0) -> Outpu
     Whoever finds the answer too old asks for all sessions, while the others wait for that.
     """
     if not fresh:
-        return _asked(world, name, jobs)
+        return once(world, name, jobs)
     path = session.home(world) / f".{name}.json"
     with _in_turn(path):
         if old := _remembered(world, path, jobs, fresh):
             return Output(old.code, old.out, old.err)
         at, jobs = world.now(), _all_jobs(world, name) or jobs
-        output = _asked(world, name, jobs)
+        output = once(world, name, jobs)
         answer = Answer(at, list(jobs), output.code, output.out, output.err)
-        with contextlib.suppress(MachineBlocks):
-            files.write(path, msgspec.json.encode(answer), mode=0o600)
+        if len(output.out) < MUCH:
+            with contextlib.suppress(MachineBlocks):
+                files.write(path, msgspec.json.encode(answer), mode=0o600)
         return output
 
 
-def _asked(world: World, name: str, jobs: Sequence[str]) -> Output:
+def once(world: World, name: str, jobs: Sequence[str], patience: float = PATIENCE) -> Output:
+    """What the scheduler says now; asked in other words where it was not understood."""
     scheduler = schedulers.find(name)
     env = scheduler.environment(world.env, Resources())
-    return world.run(scheduler.status(jobs), env=env, timeout=PATIENCE)
+    output = world.run(scheduler.status(jobs), env=env, timeout=patience)
+    if other := scheduler.otherwise(output, jobs):
+        again = world.run(other, env=env, timeout=patience)
+        return output if again.code else again
+    return output
 
 
 def _remembered(world: World, path: Path, jobs: Sequence[str], fresh: float) -> Answer | None:

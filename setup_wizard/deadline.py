@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from setup_wizard import schedulers
+from setup_wizard import asking, schedulers
 from setup_wizard.schedulers import Running
 from setup_wizard.session import Session
 from setup_wizard.world import World
@@ -20,8 +20,7 @@ class Deadline:
     def ask(self, patience: float = PATIENCE) -> None:
         """Ask the scheduler, which may have been told of another limit; without an answer all stays."""
         scheduler, wanted = schedulers.find(self.session.job.scheduler), self.session.job.resources
-        env = scheduler.environment(self.world.env, wanted)
-        said = self.world.run(scheduler.status([self.session.job_id]), env=env, timeout=patience)
+        said = asking.once(self.world, self.session.job.scheduler, [self.session.job_id], patience)
         state = scheduler.state(said, self.session.job_id)
         if isinstance(state, Running):
             self.at = state.until and state.until - wanted.lead

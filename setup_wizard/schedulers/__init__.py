@@ -116,8 +116,11 @@ class Scheduler(Protocol):
     def status(self, job_ids: Sequence[str]) -> list[str]:
         """The argv that asks for all these jobs at once."""
 
+    def otherwise(self, output: Output, job_ids: Sequence[str]) -> list[str]:
+        """The argv that asks for them in other words, where this answer cannot be read; [] where it can."""
+
     def state(self, output: Output, job_id: str) -> JobState:
-        """What the answer to `status` says of one of them."""
+        """What the answer, to whichever question, says of one of them."""
 
     def cancel(self, job_id: str, *, hard: bool = False) -> list[str]:
         """The argv that asks a job to end, or with `hard` ends it."""

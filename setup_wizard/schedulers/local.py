@@ -52,6 +52,9 @@ class Local:
     def status(self, job_ids: Sequence[str]) -> list[str]:
         return ["cat", HOST, BOOT, *(f"/proc/{_parts(i)[2]}/stat" for i in job_ids)]
 
+    def otherwise(self, output: Output, job_ids: Sequence[str]) -> list[str]:
+        return []
+
     def state(self, output: Output, job_id: str) -> JobState:
         host, boot, pid, birth = _parts(job_id)
         lines = output.out.splitlines()

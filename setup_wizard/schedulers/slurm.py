@@ -18,12 +18,15 @@ from setup_wizard.schedulers import (
     Running,
     Unknown,
     Waiting,
+    slurm_json,
     slurm_words,
 )
+from setup_wizard.schedulers.slurm_json import Row
 from setup_wizard.walltime import written
 from setup_wizard.world import Output
 
 COLUMNS = "%i|%T|%P|%N|%S|%e|%C|%r"  # the reason last: it may hold anything
+FORGOTTEN = "Slurm does not know its job any more"
 PLAIN = re.compile(r"[\w.,:=/+@%~\[\]()&|*!-]+", re.ASCII)
 OWN_DEFAULTS = {  # what a user, or a site for everybody, may set for all jobs; what we ask for overrules it
     "SBATCH_ACCOUNT": "account",
@@ -81,14 +84,19 @@ class Slurm:
 
     def state(self, output: Output, job_id: str) -> JobState:
         if output.code != 0 and "Invalid job id" in output.err:  # squeue says so when it was asked for one
-            return Gone("Slurm does not know its job any more")
+            return Gone(FORGOTTEN)
         if output.code != 0:
             return Unknown(_no_answer(output))
-        for line in output.out.splitlines():
-            fields = line.split("|", COLUMNS.count("|"))
-            if fields[0] == job_id and len(fields) == COLUMNS.count("|") + 1:
-                return _state(*fields[1:])
-        return Gone("Slurm does not know its job any more")
+        rows, strange = _rows(output.out)
+        if job_id in rows:
+            return _state(rows[job_id])
+        return Unknown(f"squeue answers «{strange}»") if strange else Gone(FORGOTTEN)
+
+    def otherwise(self, output: Output, job_ids: Sequence[str]) -> list[str]:
+        rows, strange = _rows(output.out)
+        if output.code != 0 or not strange or set(job_ids) <= set(rows):
+            return []
+        return ["squeue", "--json", "-t", "all", "-j", ",".join(job_ids)]
 
     def cancel(self, job_id: str, *, hard: bool = False) -> list[str]:
         return ["scancel", job_id] if hard else ["scancel", "--batch", "--signal=TERM", job_id]
@@ -147,16 +155,32 @@ def _no_answer(output: Output) -> str:
     return "Slurm does not answer" + (f" ({said[-1]})" if (said := _said(output)) else "")
 
 
-def _state(word: str, *fields: str) -> JobState:
-    partition, node, start, end, cores, reason = fields
-    if word in slurm_words.QUEUED:
-        why, fix = slurm_words.why_waiting(reason, partition)
-        return Waiting(why, _moment(start), fix)
-    if word in slurm_words.AT_WORK:
-        return Running(node, _moment(end), _moment(start), int(cores) if cores.isdigit() else 0)
-    if word in slurm_words.OVER:
-        return Gone(*slurm_words.OVER[word])
-    return Unknown(f"Slurm says «{word}», which is not known here")
+def _rows(text: str) -> tuple[Mapping[str, Row], str]:
+    """The jobs in an answer, and the first line that is none of a job, "" for none: it may hide one."""
+    told = slurm_json.rows(text) if "{" in text else None
+    if told is not None:
+        return told, ""
+    rows, strange = {}, ""
+    for line in filter(str.strip, text.splitlines()):
+        fields = line.split("|", COLUMNS.count("|"))
+        if len(fields) > COLUMNS.count("|"):
+            job, word, partition, nodes, start, end, cores, reason = fields
+            count = int(cores) if cores.isdigit() else 0
+            rows[job] = Row(word, partition, nodes, _moment(start), _moment(end), count, reason)
+        else:
+            strange = strange or line.strip()
+    return rows, strange
+
+
+def _state(row: Row) -> JobState:
+    if row.word in slurm_words.QUEUED:
+        why, fix = slurm_words.why_waiting(row.reason, row.partition)
+        return Waiting(why, row.start, fix)
+    if row.word in slurm_words.AT_WORK:
+        return Running(row.nodes, row.end, row.start, row.cores)
+    if row.word in slurm_words.OVER:
+        return Gone(*slurm_words.OVER[row.word])
+    return Unknown(f"Slurm says «{row.word}», which is not known here")
 
 
 def _moment(text: str) -> float:

@@ -113,6 +113,9 @@ class Torque:
     def status(self, job_ids: Sequence[str]) -> list[str]:
         return ["qstat", "-f", *job_ids]
 
+    def otherwise(self, output: Output, job_ids: Sequence[str]) -> list[str]:
+        return []
+
     def state(self, output: Output, job_id: str) -> JobState:
         said = jobs(output.out).get(_number(job_id))
         if said:
