@@ -56,7 +56,7 @@ def once(world: World, name: str, jobs: Sequence[str], patience: float = PATIENC
     output = world.run(scheduler.status(jobs), env=env, timeout=patience)
     if other := scheduler.otherwise(output, jobs):
         again = world.run(other, env=env, timeout=patience)
-        return output if again.code else again
+        return again if again.out.strip() else output
     return output
 
 

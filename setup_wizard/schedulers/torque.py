@@ -1,4 +1,7 @@
-"""Torque and PBS Pro, and Slurm's own qsub, qstat and qdel: one family of commands, several dialects."""
+"""Torque and PBS Pro, and Slurm's own qsub, qstat and qdel: one family of commands, several dialects.
+
+Jobs are asked for as text (`qstat -f`): XML is Torque's alone, JSON and a history PBS Pro's.
+"""
 
 from __future__ import annotations
 
@@ -20,46 +23,18 @@ from setup_wizard.schedulers import (
     Unknown,
     Waiting,
     slurm_words,
+    torque_words,
 )
 from setup_wizard.world import Output
 
 PLAIN = re.compile(r"[\w.,:=/+@%-]+", re.ASCII)
 ASTRAY = ("PBS_", "SBATCH_", "SQUEUE_", "SLURM_", "JUPYTER", "JPY_")
+# A centre's qstat may answer from a list that is a minute old, and does not know what was just handed in.
+NO_CACHE = {"QSCACHE_BYPASS": "1"}
 FORGOTTEN = 153  # the exit code of qstat for a job that it does not know, with words or without
 CLOCK = "%a %b %d %H:%M:%S %Y"
-SERVER = "See whether it is there (qstat -B), and launch again when it is."
-QUEUES = "See which there are, and their limits: qstat -q; qstat -Q -f"
-REFUSED = (
-    (r"Unknown queue|illegal queue", "there is no such queue.", QUEUES),
-    (
-        r"exceeds? queue resource limits|violates queue and/or server resource limits",
-        "it asks for more than the queue allows (time, processors, memory or nodes).",
-        QUEUES,
-    ),
-    (r"Unauthorized Request|not (allowed|authorized)|ACL", "this queue is not for you.", QUEUES),
-    (
-        r"[Ii]nvalid account|Account.*not",
-        "the account is not one of yours.",
-        "Ask your project for its name, or see your last jobs: qstat -f | grep Account_Name",
-    ),
-    (
-        r"Illegal attribute or resource value|Unknown resource|cannot locate feasible nodes",
-        "it does not know, or does not have, one of the things that were asked for.",
-        QUEUES,
-    ),
-    (r"Invalid time limit", "it does not understand the time.", "--time-limit 01:30:00"),
-    (
-        r"[Mm]aximum number of jobs|would exceed",
-        "you have as many jobs as you may have at a time.",
-        "See yours: qstat -u $USER; cancel one (qdel), or wait.",
-    ),
-    (
-        r"cannot connect to server|Connection refused|Connection timed out",
-        "its server does not answer.",
-        SERVER,
-    ),
-)
-OVER = "its job has ended"
+# A job that stands still has its nodes still; one that was moved (M) is asked for on another server.
+AT_WORK, QUEUED, DONE = tuple("REBSU"), tuple("QHWT"), tuple("CFX")
 # What qsub -I says of its job, and what Slurm's says, which calls salloc and may leave us on the login node.
 HELD = re.compile(r"^qsub: (?:waiting for )?job (\S+) |^salloc: .*job (?:allocation )?(\d+)", re.MULTILINE)
 READY = re.compile(r"^qsub: job \S+ ready|^salloc: Granted job allocation", re.MULTILINE)
@@ -103,7 +78,7 @@ class Torque:
     def environment(self, env: Mapping[str, str], wanted: Resources) -> dict[str, str]:
         kept = {k: v for k, v in env.items() if k == "SLURM_CONF" or not k.startswith(ASTRAY)}
         kept.update({k: v for k, v in env.items() if k in ("PBS_DEFAULT", "PBS_SERVER", "PBS_CONF_FILE")})
-        return {**kept, "LC_ALL": "C"}
+        return {**kept, **NO_CACHE, "LC_ALL": "C"}
 
     def job_id(self, output: Output) -> str:
         if output.code == 0 and (said := re.search(r"^\d+(\.[\w.-]+)?$", output.out.strip(), re.MULTILINE)):
@@ -114,17 +89,18 @@ class Torque:
         return ["qstat", "-f", *job_ids]
 
     def otherwise(self, output: Output, job_ids: Sequence[str]) -> list[str]:
-        return []
+        return ["qstat", "-x", "-f", *job_ids] if "use -x" in f"{output.err}{output.out}" else []
 
     def state(self, output: Output, job_id: str) -> JobState:
         said = jobs(output.out).get(_number(job_id))
         if said:
             return _state(said)
-        lines = [line for line in output.err.splitlines() if _number(job_id) in re.findall(r"\d+", line)]
+        ours = re.compile(rf"(?<![\w.-]){re.escape(_number(job_id))}(?![\w\[-])")
+        lines = [line for line in f"{output.err}\n{output.out}".splitlines() if ours.search(line)]
         if any(re.search(r"Unknown Job|has finished", line) for line in lines):
-            return Gone(OVER)
+            return Gone(*torque_words.OVER)
         if output.code in (0, FORGOTTEN) and not output.err.strip():
-            return Gone(OVER)
+            return Gone(*torque_words.OVER)
         words = (output.err.strip() or output.out.strip()).splitlines()
         return Unknown("the scheduler does not answer" + (f" ({words[-1]})" if words else ""))
 
@@ -158,21 +134,28 @@ def _number(job_id: str) -> str:
 
 def _state(said: Mapping[str, str]) -> JobState:
     letter = said.get("job_state", "")
-    if letter in "REB" and letter:
+    if letter in AT_WORK:
         since = next((_moment(said[k]) for k in ("start_time", "stime", "mtime") if k in said), 0.0)
         limit = walltime.printed_by_pbs(said.get("Resource_List.walltime", "")) or 0
         host = re.split(r"[/+:]", said.get("exec_host", ""))[0]
-        cores = said.get("Resource_List.ncpus", "")
-        until = since + limit if since and limit else 0
-        return Running(host, until, since, int(cores) if cores.isdigit() else 0)
-    if letter in "QHWTSM" and letter:
-        why = said.get("comment", "")
+        return Running(host, since + limit if since and limit else 0, since, _cores(said))
+    if letter in QUEUED:
+        why, start = said.get("comment", ""), _moment(said.get("estimated.start_time", ""))
         if letter == "H":
             return Waiting(f"it is held{f' ({why})' if why else ''}", fix="Let it go: qrls JOB; or ask why.")
-        return Waiting(f"the scheduler says: {why}" if why else "other jobs are before it")
-    if letter in "CFX" and letter:
-        return Gone(OVER)
+        return Waiting(f"the scheduler says: {why}" if why else "other jobs are before it", start)
+    if letter in DONE:
+        return Gone(*torque_words.ended(said))
     return Unknown(f"the scheduler says «{letter}», which is not known here")
+
+
+def _cores(said: Mapping[str, str]) -> int:
+    """The processors of a job: as they were asked for, or as Torque lists them, node7/0-3+node8/1."""
+    asked = said.get("Resource_List.ncpus", "")
+    if asked.isdigit():
+        return int(asked)
+    spans = re.findall(r"[/,](\d+)(?:-(\d+))?(?=[,+]|$)", said.get("exec_host", ""))
+    return sum(int(last or first) - int(first) + 1 for first, last in spans)
 
 
 def _moment(text: str) -> float:
@@ -201,12 +184,12 @@ def _plain(name: str, value: str) -> str:
 
 def _refused(output: Output) -> SetupError:
     """Why qsub did not take the job; Slurm's own tells it on standard output."""
-    said = f"{output.err}\n{output.out}".strip()
+    said = f"{output.err}\n{output.out}".partition("Usage:")[0].strip()
     words = [re.sub(r"^\W*(sbatch|qsub): (error: )?", "", line).strip(" '") for line in said.splitlines()]
     shown = "\n".join(
         w for w in words if w and not re.match(r"There was an error|The command was|/usr|and the", w)
     )
-    for pattern, problem, fix in (*REFUSED, *slurm_words.REFUSED):
+    for pattern, problem, fix in (*torque_words.REFUSED, *slurm_words.REFUSED):
         if re.search(pattern, said, re.IGNORECASE):
             return BadInput(f"The scheduler did not take the job: {problem}\nIt said: {shown}", fix=fix)
     if output.code == 127:
