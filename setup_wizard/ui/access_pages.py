@@ -8,7 +8,7 @@ import msgspec
 
 from setup_wizard.ui.pages import GOOD, WARN
 from setup_wizard.ui.prompt import Option
-from setup_wizard.ui.sheet import GAP, Page, Words, grid, line, title, whole
+from setup_wizard.ui.sheet import GAP, Line, Page, Words, grid, line, title, whole
 
 if TYPE_CHECKING:
     from setup_wizard.connect import Connected
@@ -25,38 +25,39 @@ class Explained(msgspec.Struct, frozen=True):
 WAYS = (
     Explained(
         "rps",
-        "the site's reverse proxy: a public https address, a new one for each session; nothing to run on "
-        "the laptop",
-        "browser ==https==> proxy ---http---> node",
+        "The site's proxy gives each session an https address of its own; nothing runs on the laptop.",
+        "laptop ====https====> proxy ------http-----> node",
     ),
     Explained(
         "tunnel",
-        "an ssh from the laptop: Jupyter is open to nobody but you on the node itself",
-        "browser -> ssh ===login node=======> node",
+        "One ssh from the laptop, through the login node; Jupyter answers on the node's loopback only.",
+        "laptop =====ssh====( login node )==========> node",
     ),
     Explained(
         "direct",
-        "plain HTTP to the node: only where nothing else goes, and only if you say that you know",
-        "browser -----------http-----------> node",
+        "Plain HTTP to the node's address, for who has nothing else; you are asked first.",
+        "laptop ----------------http----------------> node",
     ),
 )
 
 # Who, and what they can read on each way, in the order of WAYS.
 READERS = (
     ("your own network, your provider", "nothing", "nothing", "everything"),
-    ("the network of the cluster", "all between proxy and node", "nothing (1)", "everything"),
     ("who runs the proxy", "everything", "not on the way", "not on the way"),
-    ("other users, without the token", "the log-in page", "nothing (2)", "the log-in page"),
-    ("who has the whole address", "works as you", "nothing without your ssh", "works as you"),
-    ("the administrators of the node", "everything", "everything", "everything"),
+    ("the network of the cluster", "all between proxy and node", "nothing (1)", "everything"),
+    ("the cluster's administrators", "everything", "everything", "everything"),
+    ("other users of the cluster", "the log-in page", "the log-in page (2)", "the log-in page"),
+    ("who gets the address with its token", "works as you", "nothing without your ssh", "works as you"),
 )
 NOTES = (
-    "(1) Where a site lets ssh neither to the node nor through the job, the last part goes over the "
-    "cluster's network, and can be read there; the launch says so.",
-    "(2) Users of the same node reach its loopback, and see the log-in page.",
+    "(1) Where a site lets no ssh to its nodes, the tunnel goes on from the login node through steps of your "
+    "job, and is as readable there as Slurm's own traffic. Where that is not allowed either, it goes on as "
+    "plain HTTP; you are asked first.",
+    "(2) Only users who are on the same node.",
 )
+ROOM = 8  # columns for the names of the ways
 WHICH = (
-    "A launch takes rps where the site has one, else tunnel. From the laptop, "
+    "A launch takes rps where the site has one, else tunnel; --access NAME takes another. From the laptop, "
     "`hpc-jupyter-setup connect USER@HOST` launches, opens the tunnel and the browser."
 )
 
@@ -64,13 +65,14 @@ WHICH = (
 def explained() -> Page:
     """The screen: a drawing for each way, then the table."""
     page: Page = [title("Three ways from your browser to your Jupyter"), GAP]
+    page += [line("=== encrypted   --- readable by who listens there"), GAP]
     for way in WAYS:
-        page += [line((way.name, "strong"), f"  {way.what}"), whole(way.drawing, "plain", indent=4), GAP]
+        name: Words = (f"{way.name:<{ROOM}}", "strong")
+        page += [Line((name, way.drawing), whole=True), line(way.what, indent=ROOM), GAP]
     head = ("who can read what", *(way.name for way in WAYS))
     rows: list[tuple[Words, ...]] = [tuple((cell, "strong") for cell in head)]
     rows += [(who, *map(_role, cells)) for who, *cells in READERS]
-    page += [line("=== encrypted   --- readable by who listens there"), GAP, *grid(rows), GAP]
-    return [*page, *(line((note, "dim")) for note in NOTES), GAP, line(WHICH)]
+    return [*page, *grid(rows), GAP, *(line((note, "dim")) for note in NOTES), GAP, line(WHICH)]
 
 
 LEAVE = "The tunnel is closed. And {session} on the cluster?"
@@ -121,7 +123,7 @@ def connected(what: Connected, host: str) -> Page:
     """A session on a cluster that answers on the laptop."""
     means = {
         "ssh": f"The tunnel goes to {what.seen.node} itself, encrypted all the way.",
-        "relay": "The tunnel goes through steps of your job: no program but ours can use it.",
+        "relay": "The tunnel goes through steps of your job; there it is as readable as Slurm's own traffic.",
         "address": f"From {host} to {what.seen.node} it goes as plain HTTP over the cluster's network.",
     }
     page: Page = [
