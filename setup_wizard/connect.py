@@ -154,9 +154,13 @@ def follow(far: Far, name: str, report: Report = silent) -> Seen:
 def look(far: Far, name: str) -> Seen:
     """How the session is now."""
     rows = far.told(("sessions", "--json"), _Sessions).sessions
-    return next(
-        (row for row in rows if row.id == name), Seen(name, "ended", detail="it is not there any more")
+    gone = Seen(
+        name,
+        "ended",
+        detail=f"there is no session {name} (any more)",
+        fix=f"See which there are: ssh {far.host} hpc-jupyter-setup sessions",
     )
+    return next((row for row in rows if row.id == name), gone)
 
 
 def connect(far: Far, seen: Seen, report: Report = silent) -> Connected:

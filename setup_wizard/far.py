@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -130,7 +130,7 @@ class Far:
         try:
             said = json.loads(text)
             if not said.get("ok", True) and "error" in said:
-                raise SetupError(f"{self.host}: {said['error']['problem']}", fix=said["error"]["fix"])
+                raise self._error(said["error"])
             return msgspec.convert(said, kind)
         except (ValueError, AttributeError, KeyError, msgspec.ValidationError) as e:
             last = (output.err.strip() or output.out.strip() or "nothing").splitlines()[-1]
@@ -138,6 +138,12 @@ class Far:
                 f"«{' '.join(words[:2])}» on {self.host} answered: {last[:300]}",
                 fix=f"Try it there: ssh {self.host} {shlex.join(words)}",
             ) from e
+
+    def _error(self, said: Mapping[str, Any]) -> SetupError:
+        """An error there, as it is one here."""
+        error = SetupError(f"{self.host}: {said['problem']}", fix=said["fix"])
+        error.code = said.get("code", error.code)
+        return error
 
     def tool(self) -> str:
         """Our program there."""

@@ -64,7 +64,8 @@ def _environment(job: Job) -> None:
 
 def _folders(job: Job) -> None:
     if not job.folder.is_dir():
-        raise BadInput(f"{job.folder} is not a folder.", fix=f"mkdir -p {job.folder}")
+        make = "--notebook-dir with a folder of yours" if job.folder.exists() else f"mkdir -p {job.folder}"
+        raise BadInput(f"{job.folder} is not a folder.", fix=make)
     if not os.access(job.folder, os.W_OK | os.X_OK):
         raise BadInput(f"{job.folder} cannot be written to.", fix="--notebook-dir with a folder of yours")
     if job.container and re.search("[:,]", str(job.folder)):

@@ -20,7 +20,7 @@ from setup_wizard import __version__, arrival, connect, delivery, launch, sessio
 from setup_wizard.access import Ticket
 from setup_wizard.cli import consent
 from setup_wizard.connect import Connected, Seen, logged_in
-from setup_wizard.errors import MachineBlocks, NetworkTrouble, SetupError
+from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble, SetupError
 from setup_wizard.far import Far
 from setup_wizard.jupyter.start import shows
 from setup_wizard.session import Session
@@ -187,9 +187,13 @@ def test_the_words_of_a_launch_go_there_as_they_are(way: Far, monkeypatch: pytes
 
 def test_an_error_there_is_the_error_here(way: Far) -> None:
     """What the program there says is wrong, and how to mend it, is what the user reads here."""
-    with pytest.raises(SetupError, match="There is no session «abel-otter»"):
+    with pytest.raises(SetupError, match="There is no session «abel-otter»") as e:
         connect.stop(way, "abel-otter")
+    assert e.value.code == BadInput.code
     assert connect.look(way, "abel-otter").state == "ended"
+    with pytest.raises(MachineBlocks, match="there is no session abel-otter") as e:
+        connect.follow(way, "abel-otter")
+    assert "ssh login hpc-jupyter-setup sessions" in e.value.fix
 
 
 def test_without_our_program_there_it_is_told_how_to_install_it(way: Far, cluster: World) -> None:

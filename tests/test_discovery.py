@@ -286,6 +286,15 @@ def refused(wanted: Resources, where: str, offer: Offer, world: World) -> BadInp
     return caught.value
 
 
+def test_partitions_with_gpus_are_better_than_none(world: World) -> None:
+    """The default, whatever its nodes have; and where nothing else allows the time, those for GPUs."""
+    lab = slurm.partitions(said("sinfo-lab")) or ()
+    long = Resources(partition="debug", time_limit=5 * HOUR)
+    assert "--partition compute" in refused(long, "generic-slurm", Offer(partitions=lab), world).fix
+    others = Offer(partitions=tuple(p for p in lab if not p.default))
+    assert "--partition gpu" in refused(long, "generic-slurm", others, world).fix
+
+
 @pytest.mark.parametrize(
     ("wanted", "problem", "fix"),
     [
@@ -326,7 +335,7 @@ def refused(wanted: Resources, where: str, offer: Offer, world: World) -> BadInp
         ({"nodes": -1}, "--nodes: -1 is less than nothing", "--nodes 1"),
         ({"cpus": 129}, "--cpus: 129 is more than there is: 128 cores", "--cpus 128"),
         ({"nodes": 17}, "--nodes: 17 is more than there is: 16 nodes", "--nodes 16"),
-        ({"memory": "600G"}, "614400 is more than there is: 512000 MB", "--memory 512000M"),
+        ({"memory": "600G"}, "614400 MB is more than there is: 512000 MB of", "--memory 512000M"),
         ({"memory": "much"}, "«much» is no amount of memory", "--memory 16G"),
         ({"memory": "0"}, "«0» is no amount of memory", "--memory 16G"),
     ],

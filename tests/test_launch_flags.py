@@ -73,6 +73,16 @@ def test_records_of_all_kinds_count(tmp_path: Path) -> None:
         records.check(conda, "notebook")
 
 
+def test_a_virtual_environment_is_mended_by_pip(tmp_path: Path) -> None:
+    """Empty, or without what the page needs: it is known to have no Jupyter; conda is not what adds it."""
+    for name, packages in (("empty", {}), ("other", {"numpy": "2.0"})):
+        prefix = environment(tmp_path / name, packages)
+        (prefix / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\n")
+        with pytest.raises(BadInput, match="jupyterlab is not installed") as told:
+            records.check(prefix, "lab")
+        assert told.value.fix == f"{prefix}/bin/python -m pip install jupyterlab ipykernel"
+
+
 def test_what_cannot_be_known_is_let_pass(tmp_path: Path) -> None:
     """An environment that also sees the packages of another Python, and one without records."""
     shared = environment(tmp_path / "shared", {"numpy": "2.0"})
@@ -93,7 +103,12 @@ def test_what_cannot_be_known_is_let_pass(tmp_path: Path) -> None:
         (("-t", "-5"), "cannot be negative"),
         (("-t", "0"), "no time at all"),
         (("--cpus", "-1"), "negative"),
-        (("--notebook-dir", "/no/such"), "is not a folder"),
+        (("--notebook-dir", "/no/such"), "mkdir -p /no/such"),
+        (("--notebook-dir", "/etc/passwd"), "--notebook-dir with a folder"),
+        (("-t", "99999999999"), "is not a time"),
+        (("--site", "workstaton"), "Did you mean workstation?"),
+        (("--scheduler", "slrum"), "Did you mean slurm?"),
+        (("--access", "rsp"), "Did you mean rps?"),
         (("--scratch-dir", "/no/such"), "--scratch-dir"),
         (("-i", "web"), "no interface «web»"),
         (("--nv",), "--nv"),
@@ -107,6 +122,7 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, words: tuple[str, ...], 
     prefix = environment(tmp_path / "env", GOOD)
     answer = account.facts("launch", "--environment", str(prefix), *words)
     assert answer["ok"] is False
+    assert answer["error"]["code"] == 2
     assert says in f"{answer['error']['problem']} {answer['error']['fix']}"
     assert not list(account.home.glob(".local/state/hpc-jupyter-setup/sessions/*"))
 

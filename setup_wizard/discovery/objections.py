@@ -222,14 +222,13 @@ def _nodes(wanted: Resources, site: Site, offer: Offer) -> None:
     memory = megabytes(wanted.memory) if wanted.memory else 0
     _most("--nodes", wanted.nodes, [p.nodes for p in targets], "nodes in")
     _most("--cpus", wanted.cpus, [p.cores for p in targets], "cores on a node of")
-    _most("--memory", memory, [p.memory for p in targets], "MB of memory on a node of")
+    _most("--memory", memory, [p.memory for p in targets], "of memory on a node of", " MB")
 
 
-def _most(flag: str, asked: int, there: Sequence[int | None], what: str) -> None:
+def _most(flag: str, asked: int, there: Sequence[int | None], what: str, unit: str = "") -> None:
     known = [n for n in there if n is not None]
     if asked and known and len(known) == len(there) and asked > max(known):
         raise BadInput(
-            f"{flag}: {asked} is more than there is: {max(known)} {what} this partition.",
-            fix=f"Ask for at most {flag} {max(known)}{'M' if flag == '--memory' else ''}, "
-            "or choose another --partition.",
+            f"{flag}: {asked}{unit} is more than there is: {max(known)}{unit} {what} this partition.",
+            fix=f"Ask for at most {flag} {max(known)}{unit[1:2]}, or choose another --partition.",
         )

@@ -27,21 +27,28 @@ def check(prefix: Path, interface: str) -> None:
     if _uses_others(prefix):
         return
     names = [path.name for folder in _folders(prefix) for path in folder.iterdir()]
-    if not names:
+    if not names and not (prefix / "pyvenv.cfg").exists():
         return
     wanted = (PACKAGES[interface], "jupyter_server", "ipykernel")
     versions = {package: version(names, package) for package in wanted}
     for package in [package for package in wanted if not versions[package]][:1]:
         raise BadInput(
             f"{package} is not installed in {prefix}.",
-            fix=f"conda install -p {prefix} -c conda-forge {PACKAGES[interface]} ipykernel",
+            fix=_install(prefix, PACKAGES[interface], "ipykernel"),
         )
     if says := warning(versions["jupyter_server"]):
         floor = ".".join(map(str, FLOOR))
         raise BadInput(
             says.partition(" Update it")[0],
-            fix=f"conda install -p {prefix} -c conda-forge 'jupyter_server>={floor}'",
+            fix=_install(prefix, f"'jupyter_server>={floor}'"),
         )
+
+
+def _install(prefix: Path, *packages: str) -> str:
+    """The command that brings them, with what the environment was made by."""
+    by_pip = (prefix / "pyvenv.cfg").exists()
+    start = f"{prefix}/bin/python -m pip install" if by_pip else f"conda install -p {prefix} -c conda-forge"
+    return " ".join([start, *packages])
 
 
 def version(names: list[str], package: str) -> str:
