@@ -82,8 +82,9 @@ def restore(name: Name, yes: Yes = False, dry_run: DryRun = False, json: Json = 
 def full(name: str) -> str:
     """A path from the root on; a name as it is."""
     import os
+    from pathlib import Path
 
-    return os.path.abspath(os.path.expanduser(name)) if "/" in name else name
+    return os.path.abspath(Path(name).expanduser()) if "/" in name else name
 
 
 def _mind(world: World, ending: Ending, how: How, said: tuple[bool, bool]) -> None:
