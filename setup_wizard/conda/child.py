@@ -35,8 +35,8 @@ TITLES = {
 
 
 # A login node may allow a process 1 GiB of addresses, and has many cores: without these, each of as many
-# threads would set aside 64 MB of them.
-MODEST = {"MALLOC_ARENA_MAX": "2", "TOKIO_WORKER_THREADS": "4", "RAYON_NUM_THREADS": "4"}
+# threads would set aside 64 MB of them. Those of rayon link, and mostly wait: each record goes to the disk.
+MODEST = {"MALLOC_ARENA_MAX": "2", "TOKIO_WORKER_THREADS": "4", "RAYON_NUM_THREADS": "16"}
 NO_MEMORY = "memory allocation of"  # what the engine says when it may not have more
 
 
