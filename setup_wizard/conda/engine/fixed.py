@@ -20,7 +20,6 @@ from rattler import (
 )
 from rattler.exceptions import GatewayError
 
-from setup_wizard import files
 from setup_wizard.conda.engine.solver import HERE, Solver, machine
 from setup_wizard.conda.talk import Request
 
@@ -123,6 +122,8 @@ def complete(target: Path, records: list[RepoDataRecord]) -> None:
         record = json.loads(meta.read_bytes())
         index = Path(record.get("extracted_package_dir") or "", "info/index.json")
         if not record.get("depends") and index.is_file():
+            from setup_wizard import files  # the engine starts sooner without
+
             said = json.loads(index.read_bytes())
             files.write_text(meta, json.dumps({**record, **said}, indent=2))
 
