@@ -93,8 +93,11 @@ def build(words: Sequence[str]) -> typer.Typer:
     everything = not words  # so that completion works, which gives no words to the program
     if everything:
         get_completion_inspect_parameters()  # makes the shells known to typer, which has no other door for it
+    called = words[0] if words and words[0] in HELP else ""
     for name, text in HELP.items():
-        found = load(name, words) if everything or name in words else _line
+        if called not in ("", name):
+            continue  # nobody will see its line
+        found = load(name, words) if everything or name == called else _line
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name, short_help=text)
         else:

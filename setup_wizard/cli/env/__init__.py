@@ -44,9 +44,11 @@ def build(words: Sequence[str]) -> typer.Typer:
     """The group for a command line of these words; what is not called is a line of the help, no more."""
     app = typer.Typer(help=HELP, rich_markup_mode=None, no_args_is_help=True)
     app.callback()(env)
+    called = words[1] if words[1:] and words[1] in COMMANDS else ""
     for name, (_, _, text) in COMMANDS.items():
-        command = app.command(name, short_help=text, context_settings=PASSES_ON.get(name))
-        command(load(name) if name in words or not words else _line)
+        if called in ("", name):
+            command = app.command(name, short_help=text, context_settings=PASSES_ON.get(name))
+            command(load(name) if name == called or not words else _line)
     return app
 
 
