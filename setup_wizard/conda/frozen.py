@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import json
 from pathlib import Path
 
@@ -45,6 +44,8 @@ def _message(mark: Path) -> str:
 
 
 def _error(mark: Path) -> str:
+    import configparser  # only where there is such a mark
+
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read_string(files.read_text(mark))

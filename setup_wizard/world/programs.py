@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import functools
 import os
 import select
@@ -15,8 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from setup_wizard.world.data import Output
+
+if TYPE_CHECKING:
+    import ctypes
 
 PR_SET_PDEATHSIG = 1  # prctl(2): the kernel ends the child when we die, however we die
 LOOK_AGAIN = 0.2  # seconds between two looks at the clock while a program says nothing
@@ -116,6 +119,8 @@ def _not_started(call: Call, e: OSError) -> Output:
 
 @functools.cache
 def _libc() -> ctypes.CDLL:
+    import ctypes  # only where a program is started
+
     return ctypes.CDLL(None)
 
 
