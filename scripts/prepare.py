@@ -33,6 +33,8 @@ PACKAGE_OF = {  # the Debian package of a program
     "slurmctld": "slurm-wlm",
     "qsub": "slurm-wlm-torque",
     "apache2": "apache2-bin",
+    "mariadbd": "mariadb-server",
+    "slurmdbd": "slurmdbd",
     "openssl": "openssl",
     "curl": "curl",
     "modulecmd": "environment-modules",

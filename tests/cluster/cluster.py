@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.cluster import config, machine
+from tests.cluster import accounting, config, machine
 from tests.cluster.machine import program, until
 from tests.cluster.nodes import Fabric, Node, User
 from tests.cluster.rps import Rps
@@ -45,16 +45,19 @@ PACKAGE_OF = {
     "curl": "curl",
 }
 
+RUN = ("/run/munge", "/run/sshd", "/run/lock", accounting.FOLDER)
+
 
 class Cluster:
     """The cluster: up when made, and gone without a trace after `down`.
 
     enforce: Slurm's EnforcePartLimits; with «NO» a job over a limit is accepted and waits for ever.
+    accounts: with slurmdbd and what is in its database, see accounting.py.
     keep: more files and folders that the nodes are to see at their usual places.
     """
 
-    def __init__(self, *, enforce: str = "ALL", keep: Sequence[Path] = ()) -> None:
-        machine.need(PACKAGE_OF)
+    def __init__(self, *, enforce: str = "ALL", accounts: bool = False, keep: Sequence[Path] = ()) -> None:
+        machine.need({**PACKAGE_OF, **(accounting.PACKAGE_OF if accounts else {})})
         machine.sweep()
         self.user = User("alice", os.getuid() or 20001, os.getgid() or 20001)
         self.users = [self.user, *([User("bob", 20002, 20002)] if os.getuid() == 0 else [])]
@@ -62,11 +65,12 @@ class Cluster:
         self.home = self.base / "home"
         self.nodes: dict[str, Node] = {}
         self.refusing: set[str] = set()  # the nodes that refuse alice's ssh
+        self.accounts = accounts
         mine = [CHECKOUT, Path(sys.prefix), Path(sys.base_prefix), machine.CACHE]
         self.keep = machine.visible([*mine, *keep])
         try:
             self.fabric = Fabric()
-            config.write(self.base, self.users, enforce)
+            config.write(self.base, self.users, enforce, accounts)
             config.new_homes(self.base, self.users)
             self._start()
         except BaseException:
@@ -208,7 +212,7 @@ class Cluster:
             "cover": hidden,
             "keep": [base, *map(str, self.keep)],
             "write": [base],
-            "folders": ["/run/munge", "/run/sshd", "/run/lock", *(user.home for user in self.users)],
+            "folders": [*RUN, *(user.home for user in self.users)],
             "bind": [(str(home), self.user.home), *more, *etc],
             "start": list(self._daemons(name)),
             "log": f"{base}/log/boot-{name}.log",
@@ -227,6 +231,8 @@ class Cluster:
         )
         key, log = f"--key-file={self.base}/munge.key", f"--log-file={self.base}/log/munged-{name}.log"
         yield ["munged", "--force", *munge.split(), key, log]
+        if name == "login" and self.accounts:
+            yield from accounting.daemons(self.user)
         yield ["slurmctld"] if name == "login" else ["slurmd", "-N", name]
         yield self._sshd(name)
 

@@ -31,16 +31,23 @@ WAYS = {
     "c1": [ADDRESS["rps"]],
     "c2": [ADDRESS["rps"]],
 }
+NO_ACCOUNTING = "AccountingStorageType=accounting_storage/none\nJobSubmitPlugins=lua"
+ACCOUNTING = """\
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=login
+AccountingStorageEnforce=associations,limits,qos
+AccountingStorageTRES=gres/gpu
+AccountingStoreFlags=job_comment,job_env,job_script"""
 FOLDERS = ("etc/slurm", "log", "state", "spool/c1", "spool/c2", "ssh")
 
 
-def write(base: Path, users: Sequence[User], enforce: str) -> None:
+def write(base: Path, users: Sequence[User], enforce: str, accounts: bool) -> None:
     """All of it; the first user is the one who has keys."""
     for folder in FOLDERS:
         (base / folder).mkdir(parents=True)
     (base / "munge.key").touch(0o600)
     (base / "munge.key").write_bytes(os.urandom(1024))
-    write_slurm(base, users[0], enforce)
+    write_slurm(base, users[0], enforce, accounts)
     write_names(base / "etc", users)
     write_ssh(base)
 
@@ -50,7 +57,7 @@ def fill(template: str, gaps: Mapping[str, str]) -> str:
     return Template((TEMPLATES / template).read_text()).substitute(gaps)
 
 
-def write_slurm(base: Path, user: User, enforce: str) -> None:
+def write_slurm(base: Path, user: User, enforce: str, accounts: bool) -> None:
     """Slurm's; a number to start with keeps the jobs of one cluster from being taken for another's."""
     owner = "root" if os.geteuid() == 0 else user.name
     gaps = {
@@ -58,9 +65,13 @@ def write_slurm(base: Path, user: User, enforce: str) -> None:
         "owner": owner,
         "first_job": str(random.randrange(1000, 30000)),
         "enforce": enforce,
+        "accounting": ACCOUNTING if accounts else NO_ACCOUNTING,
     }
-    for name in ("slurm.conf", "gres.conf", "job_submit.lua"):
-        (base / "etc/slurm" / name).write_text(fill(name, gaps))
+    more = ("slurmdbd.conf", "accounts") if accounts else ("job_submit.lua",)
+    for name in ("slurm.conf", "gres.conf", *more):
+        path = base / "etc/slurm" / name
+        path.touch(0o600 if name == "slurmdbd.conf" else 0o644)
+        path.write_text(fill(name, gaps))
     # With it jobs have PBS_JOBID and the like.
     torque = next(Path("/usr/lib").glob("*/slurm-wlm/spank_pbs.so"), None)
     (base / "etc/slurm/plugstack.conf").write_text(f"optional {torque}\n" if torque else "")
@@ -79,6 +90,8 @@ def write_names(etc: Path, users: Sequence[User]) -> None:
     for name, address in ADDRESS.items():
         width = 24 if name in SLURM else 32
         mine = ["link set lo up", f"addr add {address}/{width} dev eth0", "link set eth0 up"]
+        # Slurm sends a message in two pieces; to oneself the second would wait for the answer to the first.
+        mine += [f"route change table local local {address} dev eth0 proto kernel scope host quickack 1"]
         ways = [f"route add {way} dev eth0" for way in WAYS[name]]
         (etc / f"net-{name}").write_text("\n".join([*mine, *ways, ""]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,28 @@ from tests.cluster.lab import Lab
 from tests.cluster.nodes import CannotStart
 
 
-@pytest.fixture(scope="session")
-def whole_cluster() -> Iterator[Cluster]:
-    """One cluster for all tests of this run."""
+@contextmanager
+def up(*, accounts: bool) -> Iterator[Cluster]:
+    """A cluster for all tests of this run."""
     try:
-        made = Cluster()
+        made = Cluster(accounts=accounts)
     except CannotStart as e:
         pytest.skip(f"no cluster on this machine: {e}")
     with made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def whole_cluster() -> Iterator[Cluster]:
+    """The one without accounting."""
+    with up(accounts=False) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def with_accounts() -> Iterator[Cluster]:
+    """The one with accounting."""
+    with up(accounts=True) as made:
         yield made
 
 
@@ -29,6 +44,14 @@ def cluster(whole_cluster: Cluster) -> Iterator[Cluster]:
     whole_cluster.tidy()
     yield whole_cluster
     whole_cluster.tidy()
+
+
+@pytest.fixture
+def accounted(with_accounts: Cluster) -> Iterator[Cluster]:
+    """The same with accounting: accounts, QOS and their limits; what a test changes of them stays."""
+    with_accounts.tidy()
+    yield with_accounts
+    with_accounts.tidy()
 
 
 @pytest.fixture
