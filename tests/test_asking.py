@@ -13,7 +13,7 @@ from setup_wizard.world import World
 SQUEUE = """#!/bin/sh
 echo "$@" >> {log}
 sleep 0.2
-echo "7|PENDING|debug||N/A|N/A|1|Priority"
+echo "7|PENDING|debug||N/A|N/A|1|proj1|normal|Priority"
 """
 
 

@@ -114,8 +114,8 @@ def test_a_running_job_tells_where_and_how_long() -> None:
         ("18", "more time than the partition debug allows", "hpc-jupyter-setup stop"),
         ("19", "it is held", "scontrol release"),
         ("20", "down or reserved", "sinfo -R"),
-        ("21", "as much at work as is allowed", "squeue --me"),
-        ("22", "hours of the account are used up", "--account"),
+        ("21", "as many jobs running as you may have in the QOS normal", "squeue --me"),
+        ("22", "hours of the account proj1 are used up", "--account"),
         ("23", "«A|reason|with|bars»", "man squeue"),
         ("28", "just been handed in", ""),
     ],
@@ -152,11 +152,12 @@ def test_an_ended_job_is_gone_and_spoils_no_other(job_id: str, says: str) -> Non
         Output(1, "", "slurm_load_jobs error: Socket timed out on send/recv operation"),
         Output(127, "", "squeue: not found in PATH"),
         Output(-9, "", ""),
-        Output(0, "15|LEVITATING|compute|c1|N/A|N/A|1|None\n"),
+        Output(0, "15|LEVITATING|compute|c1|N/A|N/A|1|(null)|(null)|None\n"),
+        Output(0, "15|RUNNING|compute|c1\n"),
     ],
 )
 def test_no_answer_is_not_the_end(output: Output) -> None:
-    """A controller that is down, a killed squeue, a state of a later Slurm: unknown, and nothing is ended."""
+    """A controller that is down, a killed squeue, words of another version: unknown, and nothing is ended."""
     assert isinstance(Slurm().state(output, "15"), Unknown)
 
 

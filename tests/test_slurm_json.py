@@ -18,7 +18,7 @@ from setup_wizard.world import Output, World
 SAID: dict[str, Any] = YAML(typ="safe").load(Path(__file__).with_name("transcripts") / "squeue_json.yml")
 DIALECTS = ["22.05", "23.02", "23.11", "24.05", "24.11"]
 JOBS = ("4651", "4652", "4653", "4654")
-FOLDED = "4651|RUNNING|debug|c1|2026-1\n1-25T03:53:46|2026-11-25T04:\n03:46|8|None\n"
+FOLDED = "4651|RUNNING|debug|c1|2026-1\n1-25T03:53:46|2026-11-25T04:\n03:46|8|proj1|normal|None\n"
 
 
 @pytest.fixture(autouse=True)

@@ -19,13 +19,14 @@ from setup_wizard.schedulers import (
     Unknown,
     Waiting,
     slurm_json,
+    slurm_reasons,
     slurm_words,
 )
 from setup_wizard.schedulers.slurm_json import Row
 from setup_wizard.walltime import written
 from setup_wizard.world import Output
 
-COLUMNS = "%i|%T|%P|%N|%S|%e|%C|%r"  # the reason last: it may hold anything
+COLUMNS = "%i|%T|%P|%N|%S|%e|%C|%a|%q|%r"  # the reason last: it may hold anything
 FORGOTTEN = "Slurm does not know its job any more"
 PLAIN = re.compile(r"[\w.,:=/+@%~\[\]()&|*!-]+", re.ASCII)
 OWN_DEFAULTS = {  # what a user, or a site for everybody, may set for all jobs; what we ask for overrules it
@@ -135,9 +136,9 @@ def _quoted(name: str, value: str) -> str:
 def refused(output: Output) -> SetupError:
     """Why sbatch did not take the job, and what to do."""
     said = "\n".join(_said(output))
-    for pattern, problem, fix in slurm_words.REFUSED:
-        if re.search(pattern, said, re.IGNORECASE):
-            return BadInput(f"Slurm did not take the job: {problem}\nIt said: {said}", fix=fix)
+    if known := slurm_words.why_refused(said):
+        problem, fix = known
+        return BadInput(f"Slurm did not take the job: {problem}\nIt said: {said}", fix=fix)
     if output.code == 127:
         return MachineBlocks("There is no Slurm here: sbatch is not in PATH.", fix="module load slurm")
     return MachineBlocks(
@@ -164,9 +165,10 @@ def _rows(text: str) -> tuple[Mapping[str, Row], str]:
     for line in filter(str.strip, text.splitlines()):
         fields = line.split("|", COLUMNS.count("|"))
         if len(fields) > COLUMNS.count("|"):
-            job, word, partition, nodes, start, end, cores, reason = fields
+            job, word, partition, nodes, start, end, cores, account, qos, reason = fields
             count = int(cores) if cores.isdigit() else 0
-            rows[job] = Row(word, partition, nodes, _moment(start), _moment(end), count, reason)
+            of = slurm_reasons.Of(partition, account, qos)
+            rows[job] = Row(word, of, nodes, _moment(start), _moment(end), count, reason)
         else:
             strange = strange or line.strip()
     return rows, strange
@@ -174,7 +176,7 @@ def _rows(text: str) -> tuple[Mapping[str, Row], str]:
 
 def _state(row: Row) -> JobState:
     if row.word in slurm_words.QUEUED:
-        why, fix = slurm_words.why_waiting(row.reason, row.partition)
+        why, fix = slurm_reasons.why_waiting(row.reason, row.of)
         return Waiting(why, row.start, fix)
     if row.word in slurm_words.AT_WORK:
         return Running(row.nodes, row.end, row.start, row.cores)

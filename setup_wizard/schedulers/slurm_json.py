@@ -11,14 +11,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from setup_wizard.schedulers.slurm_reasons import Of
 from setup_wizard.schedulers.slurm_words import AT_WORK, OVER, QUEUED
 
 
 class Row(NamedTuple):
-    """A job: its state in Slurm's word, partition, nodes, start, end (0: not known), cores, why it waits."""
+    """A job: its state in Slurm's word, what it is of, nodes, start, end (0: unknown), cores, reason."""
 
     word: str
-    partition: str
+    of: Of
     nodes: str
     start: float
     end: float
@@ -39,6 +40,8 @@ class _Job(msgspec.Struct, frozen=True):
     job_id: _Number
     job_state: str | list[str]
     partition: str | None = ""
+    account: str | None = ""
+    qos: str | None = ""
     nodes: str | None = ""
     start_time: _Number = 0
     end_time: _Number = 0
@@ -65,7 +68,8 @@ def rows(text: str) -> dict[str, Row] | None:
 def _row(job: _Job) -> Row:
     start, end, cores = map(_number, (job.start_time, job.end_time, job.cpus))
     reason = job.state_description or job.state_reason or ""
-    return Row(_word(job.job_state), job.partition or "", job.nodes or "", start, end, int(cores), reason)
+    of = Of(job.partition or "", job.account or "", job.qos or "")
+    return Row(_word(job.job_state), of, job.nodes or "", start, end, int(cores), reason)
 
 
 def _number(said: _Number) -> float:

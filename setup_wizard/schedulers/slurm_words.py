@@ -1,8 +1,10 @@
-"""What Slurm's words mean for the user: why it refuses a job, why one waits, how one ended."""
+"""What Slurm's words mean for the user: why it refuses a job, how one ended. Why one waits: slurm_reasons."""
 
 from __future__ import annotations
 
 import re
+
+from setup_wizard.schedulers import slurm_reasons
 
 QUEUED = (
     "PENDING",
@@ -103,7 +105,7 @@ REFUSED = (
         "Give the account that it was made for: scontrol show reservation",
     ),
     (
-        r"violates accounting/QOS policy|QOSMax\w+|AssocMax\w+|job submit limit",
+        r"violates accounting/QOS policy|job submit limit",
         "you have as many jobs, or as much of them, as your account may have at a time.",
         "See yours: squeue --me; cancel one, or ask for less.",
     ),
@@ -124,77 +126,10 @@ REFUSED = (
     ),
 )
 
-CANCEL = "it will not start like this; cancel it (hpc-jupyter-setup stop), and launch "
-LESS = "Wait for your other jobs, or cancel one: squeue --me"
-# Why a job waits, most exact first: a sentence, and what to do; "" where nothing but patience helps.
-REASONS = (
-    (r"None|", "it has just been handed in", ""),
-    (
-        r"Resources",
-        "it is next, as soon as what it asks for is free",
-        "Asking for less, or less time, is sooner.",
-    ),
-    (r"Priority", "other jobs are before it", "Asking for less time lets it slip into gaps: --time-limit."),
-    (r"BeginTime", "it was not to begin yet", ""),
-    (r"JobHeldUser", "it is held", "Let it go: scontrol release JOB"),
-    (r"JobHeldAdmin", "an administrator holds it", "Ask your centre why."),
-    (
-        r"PartitionTimeLimit",
-        "it asks for more time than the partition allows",
-        CANCEL + "with less --time-limit.",
-    ),
-    (
-        r"PartitionNodeLimit",
-        "it asks for more nodes than the partition allows",
-        CANCEL + "with fewer --nodes.",
-    ),
-    (r"PartitionConfig", "it asks for more than the partition's nodes have", CANCEL + "with less."),
-    (r"PartitionDown|PartitionInactive", "its partition is switched off", "See which are up: sinfo -s"),
-    (r"BadConstraints", "no node can ever meet what it asks for", CANCEL + "with less."),
-    (
-        r"ReqNodeNotAvail.*[Rr]eserved.*maintenance|.*Maint.*",
-        "a maintenance comes before it could end",
-        "A time limit that ends before the maintenance starts at once: scontrol show reservation",
-    ),
-    (r"ReqNodeNotAvail.*", "the nodes that it could use are down or reserved", "See them: sinfo -R"),
-    (r"Reservation", "its reservation has not begun", "See when it does: scontrol show reservation"),
-    (r"ReservationDeleted", "its reservation is gone", CANCEL + "without --reservation."),
-    (
-        r"Nodes?Down|NodeNotAvail.*|Nodes required for job are DOWN.*",
-        "the nodes that it could use are down or reserved",
-        "See them: sinfo -R",
-    ),
-    (r"InvalidAccount", "its account is not valid", CANCEL + "with another --account."),
-    (r"InvalidQOS|QOSNotAllowed", "its QOS is not valid here", CANCEL + "with another --qos."),
-    (
-        r"(QOS|Assoc)\w*(Minutes|RunMinutes)\w*",
-        "the hours of the account are used up, or promised to running jobs",
-        "See what is left, or launch with another --account.",
-    ),
-    (
-        r"(QOS|Assoc)(Max|Grp)\w*Wall\w*",
-        "it asks for more time than this account may",
-        CANCEL + "with less --time-limit.",
-    ),
-    (
-        r"(QOS|Assoc)Max\w*(PerJob|PerNode)\w*",
-        "it asks for more than one job of this account may",
-        CANCEL + "with less.",
-    ),
-    (r"(QOS|Assoc)\w*", "you or your account have as much at work as is allowed", LESS),
-    (r"JobArrayTaskLimit|Max\w*", "you or your account have as much at work as is allowed", LESS),
-    (r"Licenses", "all licences that it needs are taken", ""),
-    (r"Dependency", "it waits for another job", ""),
-    (r"DependencyNeverSatisfied", "it waits for a job that will never end well", CANCEL + "again."),
-    (r"Prolog|Cleaning|NodesBooting|.*[Pp]owerup.*", "its node is being prepared", ""),
-    (r"launch failed.*|JobLaunchFailure", "its node could not start it", CANCEL + "again."),
-    (r"JobHoldMaxRequeue", "its nodes could not start it, several times", CANCEL + "again."),
-)
 
-
-def why_waiting(reason: str, partition: str) -> tuple[str, str]:
-    """The reason that squeue gives for a job in `partition`, in a sentence, and what to do about it."""
-    for pattern, why, fix in REASONS:
-        if re.fullmatch(pattern, reason.strip("()")):
-            return why.replace("the partition", f"the partition {partition}"), fix
-    return f"Slurm says «{reason}»", "See what that means: man squeue, «JOB REASON CODES»"
+def why_refused(said: str) -> tuple[str, str] | None:
+    """What it means that sbatch has said this, and what to do; None for words that nobody knows."""
+    if limit := slurm_reasons.why_refused(said):
+        return f"{limit[0]}.", limit[1]
+    known = ((problem, fix) for pattern, problem, fix in REFUSED if re.search(pattern, said, re.IGNORECASE))
+    return next(known, None)

@@ -189,9 +189,10 @@ def _refused(output: Output) -> SetupError:
     shown = "\n".join(
         w for w in words if w and not re.match(r"There was an error|The command was|/usr|and the", w)
     )
-    for pattern, problem, fix in (*torque_words.REFUSED, *slurm_words.REFUSED):
-        if re.search(pattern, said, re.IGNORECASE):
-            return BadInput(f"The scheduler did not take the job: {problem}\nIt said: {shown}", fix=fix)
+    own = ((w, f) for pattern, w, f in torque_words.REFUSED if re.search(pattern, said, re.IGNORECASE))
+    if known := next(own, None) or slurm_words.why_refused(shown):
+        problem, fix = known
+        return BadInput(f"The scheduler did not take the job: {problem}\nIt said: {shown}", fix=fix)
     if output.code == 127:
         return MachineBlocks(
             "There is no Torque or PBS here: qsub is not in PATH.", fix="module avail pbs torque"
