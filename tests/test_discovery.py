@@ -81,11 +81,11 @@ def test_gpus_are_counted(gres: str, gpus: dict[str, int]) -> None:
 def test_accounts_with_their_qos() -> None:
     """Each association once; no answer is «not known», for then nothing is enforced."""
     assert slurm.accounts(said("sacctmgr-two")) == (
-        Account("proj1", "", ("normal", "debug")),
+        Account("proj1", "", ("normal", "debug"), "normal"),
         Account("proj2", "gpu", ("normal",)),
     )
     assert slurm.accounts("") is None
-    assert (large().account_names, large().qos) == (["proj1", "proj2"], ["normal", "debug"])
+    assert (large().account_names, large().qos_names) == (["proj1", "proj2"], ["normal", "debug"])
 
 
 def test_reservations_of_a_real_slurm() -> None:
@@ -184,14 +184,17 @@ def site(name: str, world: World) -> Site:
 
 
 def test_slurm_is_asked_for_all_of_it(stand_in: Cluster) -> None:
-    """Three questions, for this user and with hidden partitions, make the offer."""
+    """Five questions, for this user and with hidden partitions, make the offer."""
     stand_in.prints("sinfo", "sinfo-large")
     stand_in.prints("sacctmgr", "sacctmgr-two")
     stand_in.prints("scontrol", "reservation-lab")
     assert discovery.look(stand_in.world, site("generic-slurm", stand_in.world)) == large()
     user = discovery.user_name(stand_in.world)
     assert sorted(stand_in.asked.read_text().splitlines()) == [
-        f"sacctmgr -nP show assoc user={user} format=account,partition,qos",
+        f"sacctmgr -nP show assoc user={user} "
+        "format=cluster,account,partition,qos,defaultqos,maxwall,maxtres",
+        "sacctmgr -nP show qos format=name,flags,maxwall,maxtres,maxtrespu",
+        "scontrol -a -o show partition",
         "scontrol -o show reservation",
         "sinfo -a -h -o %P|%a|%l|%D|%t|%G|%c|%m|%f",
     ]
@@ -272,9 +275,23 @@ def test_agreeing_asks_once_and_refusing_asks_anew(stand_in: Cluster) -> None:
 
 def test_what_is_left_open_is_completed_before_it_is_checked(stand_in: Cluster) -> None:
     """The only account is taken, and the site's partition, rather than asked for."""
-    stand_in.answers("sacctmgr", "echo 'proj1||normal'")
+    stand_in.answers("sacctmgr", "echo 'lab|proj1||normal|||'")
     found = discovery.checked(Resources(), site("expanse", stand_in.world), stand_in.world)
     assert (found.account, found.partition) == ("proj1", "shared")
+
+
+def test_ones_own_defaults_for_all_jobs_count(stand_in: Cluster) -> None:
+    """SBATCH_QOS and the like are what Slurm will see, and what is looked at; we ask for none of it."""
+    world, place = stand_in.world, site("generic-slurm", stand_in.world)
+    stand_in.answers(
+        "sacctmgr",
+        "[ $3 = qos ] && echo 'short||00:10:00||' || echo 'lab|proj1||long,short|short||'",
+    )
+    wanted = Resources(time_limit=HOUR)
+    with pytest.raises(BadInput, match="one job may have in the QOS short"):
+        discovery.checked(wanted, place, world)
+    world.env["SBATCH_QOS"] = "long"
+    assert discovery.checked(wanted, place, world).qos == ""
 
 
 # --- objections -------------------------------------------------------------------------------------------

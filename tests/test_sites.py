@@ -501,7 +501,7 @@ def test_detect_tells_by_which_marker(program: Program) -> None:
     assert "NERSC Perlmutter (perlmutter), by the variable NERSC_HOST=perlmutter." in said
     found = json.loads(program("detect", "--json", NCAR_HOST="casper")[1])
     assert (found["site"]["name"], found["marker"]) == ("casper", "the variable NCAR_HOST=casper")
-    assert found["offer"] == {"accounts": None, "partitions": None, "reservations": None}
+    assert found["offer"] == {"accounts": None, "partitions": None, "reservations": None, "qos": None}
 
 
 def test_check_says_where_a_file_is_wrong(program: Program, tmp_path: Path) -> None:

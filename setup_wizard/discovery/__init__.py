@@ -9,13 +9,15 @@ from __future__ import annotations
 from setup_wizard.discovery.ask import look, remembered, user_name
 from setup_wizard.discovery.checking import checked
 from setup_wizard.discovery.objections import limit_of, objections, refuse_login_node
-from setup_wizard.discovery.offer import Account, Offer, Partition, Reservation
+from setup_wizard.discovery.offer import Account, Limits, Offer, Partition, Qos, Reservation
 from setup_wizard.discovery.proposal import proposal
 
 __all__ = [
     "Account",
+    "Limits",
     "Offer",
     "Partition",
+    "Qos",
     "Reservation",
     "checked",
     "limit_of",

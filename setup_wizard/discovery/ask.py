@@ -14,7 +14,7 @@ from setup_wizard import files
 from setup_wizard.discovery import pbs, slurm
 from setup_wizard.discovery.offer import Offer, Partition
 from setup_wizard.errors import MachineBlocks
-from setup_wizard.sites import Site
+from setup_wizard.sites import Site, cluster_name
 from setup_wizard.world import World, make_private
 
 TAKES = 6  # seconds at most for each command; a controller that is down is noticed after some four
@@ -72,14 +72,19 @@ def user_name(world: World) -> str:
 
 
 def _slurm(world: World) -> Offer:
-    accounts, partitions, reservations = _answers(
-        world, slurm.sacctmgr(user_name(world)), slurm.SINFO, slurm.SCONTROL
+    told, services, rows, doors, kept = _answers(
+        world,
+        slurm.associations(user_name(world)),
+        slurm.SERVICES,
+        slurm.SINFO,
+        slurm.DOORS,
+        slurm.RESERVATIONS,
     )
-    return Offer(
-        accounts=slurm.accounts(accounts),
-        partitions=slurm.partitions(partitions),
-        reservations=slurm.reservations(reservations),
-    )
+    # one database may serve several clusters
+    here = cluster_name(world) if len(slurm.clusters(told)) > 1 else ""
+    offer = Offer(slurm.accounts(told, here), slurm.partitions(rows, doors), slurm.reservations(kept))
+    own_ones = {*offer.qos_names, *(p.own_qos for p in offer.partitions or ())}
+    return msgspec.structs.replace(offer, qos=slurm.services(services, own_ones))
 
 
 def _pbs(world: World) -> Offer:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from setup_wizard import walltime
 from setup_wizard.discovery.ask import look, remembered
 from setup_wizard.discovery.objections import objections
 from setup_wizard.discovery.offer import Offer
 from setup_wizard.discovery.proposal import proposal
 from setup_wizard.errors import BadInput
 from setup_wizard.schedulers import Resources
+from setup_wizard.schedulers.slurm import OWN_DEFAULTS
 from setup_wizard.sites import Site
 from setup_wizard.world import World
 
@@ -21,13 +25,25 @@ def checked(wanted: Resources, site: Site, world: World) -> Resources:
     known = remembered(world, site)
     if known is not None:
         try:
-            return _agreed(wanted, site, known)
+            return _agreed(wanted, site, known, world)
         except BadInput:
             pass  # the partition, account or reservation may be new
-    return _agreed(wanted, site, look(world, site))
+    return _agreed(wanted, site, look(world, site), world)
 
 
-def _agreed(wanted: Resources, site: Site, offer: Offer) -> Resources:
+def _agreed(wanted: Resources, site: Site, offer: Offer, world: World) -> Resources:
     complete = proposal(wanted, site, offer)
-    objections(complete, site, offer)
+    objections(_with_own_defaults(complete, site, world), site, offer)
     return complete
+
+
+def _with_own_defaults(wanted: Resources, site: Site, world: World) -> Resources:
+    """As Slurm will see it: with what the user has set for all jobs, where nothing else is asked for."""
+    if site.scheduler != "slurm":
+        return wanted
+    own = {
+        field: walltime.printed_by_slurm(value) or 0 if field == "time_limit" else value
+        for name, field in OWN_DEFAULTS.items()
+        if (value := world.env.get(name)) and not getattr(wanted, field)
+    }
+    return msgspec.structs.replace(wanted, **own)

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 
 from setup_wizard import walltime
-from setup_wizard.discovery import slurm
+from setup_wizard.discovery import policy, slurm
 from setup_wizard.discovery.fitting import that_would_do
 from setup_wizard.discovery.offer import Offer, Partition
+from setup_wizard.discovery.policy import one_of
 from setup_wizard.discovery.proposal import gpus
 from setup_wizard.errors import BadInput, MachineBlocks
-from setup_wizard.hints import did_you_mean
 from setup_wizard.schedulers import Resources
 from setup_wizard.sites import Site, on_login_node
 from setup_wizard.world import World
@@ -27,13 +27,15 @@ def objections(wanted: Resources, site: Site, offer: Offer) -> None:
     _launchable(site)
     _sensible(wanted)
     _partition(wanted, offer)
-    _account(wanted, site, offer)
-    _qos(wanted, offer)
+    _needs_account(wanted, site, offer)
+    policy.account(wanted, offer)
+    policy.qos(wanted, offer)
     _reservation(wanted, offer)
     _constraint(wanted, site, offer)
     _time(wanted, site, offer)
     _gpus(wanted, offer)
     _nodes(wanted, site, offer)
+    policy.limits(wanted, offer)
 
 
 def refuse_login_node(world: World, site: Site) -> None:
@@ -77,18 +79,11 @@ def _sensible(wanted: Resources) -> None:
         megabytes(wanted.memory)
 
 
-def _targets(wanted: Resources, offer: Offer) -> list[Partition]:
-    """The partitions, as far as known, that the job may run in: named, or the default."""
-    if not wanted.partition:
-        return [offer.default] if offer.default else []
-    return [p for name in wanted.partition.split(",") if (p := offer.partition(name))]
-
-
 def _partition(wanted: Resources, offer: Offer) -> None:
     names = [p.name for p in offer.partitions or ()]
     for name in wanted.partition.split(",") if wanted.partition and names else ():
-        _known("--partition", "partition", name, names)
-    targets = _targets(wanted, offer)
+        one_of("--partition", "partition", name, names)
+    targets = offer.targets(wanted.partition)
     if targets and not any(p.open for p in targets):
         there = [p.name for p in offer.partitions or () if p.open]
         raise BadInput(
@@ -97,43 +92,14 @@ def _partition(wanted: Resources, offer: Offer) -> None:
         )
 
 
-def _known(flag: str, what: str, name: str, names: Sequence[str]) -> None:
-    if name.lower() not in [n.lower() for n in names]:
-        raise BadInput(
-            f"{flag}: you have no {what} «{name}» here.{did_you_mean(name, names)}",
-            fix=f"There {'is' if len(names) == 1 else 'are'}: {', '.join(names)}",
-        )
-
-
-def _account(wanted: Resources, site: Site, offer: Offer) -> None:
+def _needs_account(wanted: Resources, site: Site, offer: Offer) -> None:
     names = offer.account_names
-    if not wanted.account:
-        if site.account == "required":
-            hint = f" It looks like {site.account_hint}." if site.account_hint and not names else ""
-            raise BadInput(
-                f"{site.title} wants to know the account that the job is charged to.{hint}",
-                fix=f"Choose one of yours: --account {' | '.join(names)}" if names else "Add: --account NAME",
-            )
-        return
-    if offer.accounts is None:
-        return
-    _known("--account", "account", wanted.account, names)
-    rows = [a for a in offer.accounts if a.name.lower() == wanted.account.lower()]
-    named = wanted.partition.split(",") if wanted.partition else []
-    if named and all(a.partition and a.partition not in named for a in rows):
-        there = list(dict.fromkeys(a.partition for a in rows))
+    if site.account == "required" and not wanted.account:
+        hint = f" It looks like {site.account_hint}." if site.account_hint and not names else ""
         raise BadInput(
-            f"--account: «{wanted.account}» may not be used in the partition {wanted.partition}.",
-            fix=f"It may be in: --partition {' | '.join(there)}",
+            f"{site.title} wants to know the account that the job is charged to.{hint}",
+            fix=f"Choose one of yours: --account {' | '.join(names)}" if names else "Add: --account NAME",
         )
-
-
-def _qos(wanted: Resources, offer: Offer) -> None:
-    rows = offer.accounts or ()
-    own = [a for a in rows if not wanted.account or a.name.lower() == wanted.account.lower()]
-    names = list(dict.fromkeys(q for a in own for q in a.qos))
-    if wanted.qos and names:
-        _known("--qos", "QOS", wanted.qos, names)
 
 
 def _reservation(wanted: Resources, offer: Offer) -> None:
@@ -146,7 +112,7 @@ def _reservation(wanted: Resources, offer: Offer) -> None:
         )
     names = [r.name for r in offer.reservations]
     for name in wanted.reservation.split(","):
-        _known("--reservation", "reservation", name, names)
+        one_of("--reservation", "reservation", name, names)
 
 
 def _constraint(wanted: Resources, site: Site, offer: Offer) -> None:
@@ -155,12 +121,14 @@ def _constraint(wanted: Resources, site: Site, offer: Offer) -> None:
             f"{site.title} wants to know the kind of node.",
             fix=f"Add: --constraint {' | '.join(site.constraint)}",
         )
-    known = {f for p in _targets(wanted, offer) for f in p.features or ()}
+    known = {f for p in offer.targets(wanted.partition) for f in p.features or ()}
     if known and re.fullmatch(r"[\w.-]+", wanted.constraint):
-        _known("--constraint", "kind of node", wanted.constraint, sorted(known))
+        one_of("--constraint", "kind of node", wanted.constraint, sorted(known))
 
 
 def _time(wanted: Resources, site: Site, offer: Offer) -> None:
+    if policy.frees_from_time(wanted, offer):
+        return
     named = wanted.partition or (offer.default.name if offer.default else "")
     limits = [(name, limit_of(name, site, offer)) for name in named.split(",") if name]
     if not limits or any(limit is None or limit == 0 or wanted.time_limit <= limit for _, limit in limits):
@@ -184,7 +152,7 @@ def limit_of(name: str, site: Site, offer: Offer) -> int | None:
 
 
 def _gpus(wanted: Resources, offer: Offer) -> None:
-    count, targets = gpus(wanted), _targets(wanted, offer)
+    count, targets = gpus(wanted), offer.targets(wanted.partition)
     if not count or not targets or any(p.gpus is None or p.gpus >= count for p in targets):
         _gpu_type(wanted, targets)
         return
@@ -208,7 +176,7 @@ def _gpu_type(wanted: Resources, targets: Iterable[Partition]) -> None:
     known = sorted({t for p in targets for t in p.gpu_types})
     for kind in slurm.gpus(wanted.gres):
         if kind and known:
-            _known("--gres", "kind of GPU", kind, known)
+            one_of("--gres", "kind of GPU", kind, known)
 
 
 def _nodes(wanted: Resources, site: Site, offer: Offer) -> None:
@@ -218,7 +186,7 @@ def _nodes(wanted: Resources, site: Site, offer: Offer) -> None:
             f"--memory: {site.title} gives whole nodes, and refuses jobs that ask for memory.",
             fix="Leave --memory out.",
         )
-    targets = _targets(wanted, offer)
+    targets = offer.targets(wanted.partition)
     memory = megabytes(wanted.memory) if wanted.memory else 0
     _most("--nodes", wanted.nodes, [p.nodes for p in targets], "nodes in")
     _most("--cpus", wanted.cpus, [p.cores for p in targets], "cores on a node of")

@@ -5,19 +5,42 @@ from __future__ import annotations
 import msgspec
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """What one job may have at most: seconds, and on all its nodes together the rest. None: no limit here."""
+
+    time: int | None = None
+    nodes: int | None = None
+    cores: int | None = None
+    gpus: int | None = None
+
+
 class Account(msgspec.Struct, frozen=True):
-    """An account that jobs may be charged to: in which partition ("": in all), and with which QOS."""
+    """An account that jobs may be charged to: in which partition ("": in all), and with which QOS.
+
+    `default_qos` is that of a job that names none ("": not known).
+    """
 
     name: str
     partition: str = ""
     qos: tuple[str, ...] = ()
+    default_qos: str = ""
+    limits: Limits = Limits()
+
+
+class Qos(msgspec.Struct, frozen=True):
+    """A quality of service: limits of its own, before those of the account, and flags in Slurm's words."""
+
+    name: str
+    limits: Limits = Limits()
+    flags: tuple[str, ...] = ()
 
 
 class Partition(msgspec.Struct, frozen=True):
     """A partition or queue. `limit` in seconds (0: no limit), `memory` in MB; its largest node counts.
 
     `open` is whether it takes jobs now, `state` what the scheduler calls that. `gpus`, `cores`, `memory` are
-    for one node, `nodes` how many there are, `idle` how many of them have nothing to do.
+    for one node, `nodes` how many there are, `idle` how many of them have nothing to do. `accounts` and `qos`
+    are those that may use it (None: all that there are), `own_qos` a QOS whose limits all its jobs have.
     """
 
     name: str
@@ -32,6 +55,9 @@ class Partition(msgspec.Struct, frozen=True):
     cores: int | None = None
     memory: int | None = None
     features: tuple[str, ...] | None = None
+    accounts: tuple[str, ...] | None = None
+    qos: tuple[str, ...] | None = None
+    own_qos: str = ""
 
 
 class Reservation(msgspec.Struct, frozen=True):
@@ -52,6 +78,7 @@ class Offer(msgspec.Struct, frozen=True):
     accounts: tuple[Account, ...] | None = None
     partitions: tuple[Partition, ...] | None = None
     reservations: tuple[Reservation, ...] | None = None
+    qos: tuple[Qos, ...] | None = None
 
     @property
     def account_names(self) -> list[str]:
@@ -59,7 +86,7 @@ class Offer(msgspec.Struct, frozen=True):
         return list(dict.fromkeys(a.name for a in self.accounts or ()))
 
     @property
-    def qos(self) -> list[str]:
+    def qos_names(self) -> list[str]:
         """Every QOS that one of the accounts may use, each once."""
         return list(dict.fromkeys(q for a in self.accounts or () for q in a.qos))
 
@@ -71,3 +98,9 @@ class Offer(msgspec.Struct, frozen=True):
     def partition(self, name: str) -> Partition | None:
         """The partition of that name."""
         return next((p for p in self.partitions or () if p.name == name), None)
+
+    def targets(self, named: str) -> list[Partition]:
+        """The partitions, as far as known, that a job may run in: those it names, or the default."""
+        if not named:
+            return [self.default] if self.default else []
+        return [p for name in named.split(",") if (p := self.partition(name))]

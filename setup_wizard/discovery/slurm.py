@@ -3,40 +3,89 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+
+import msgspec
 
 from setup_wizard import walltime
-from setup_wizard.discovery.offer import Account, Partition, Reservation
+from setup_wizard.discovery.offer import Account, Limits, Partition, Qos, Reservation
 
 # -a: hidden partitions too, for a job may name them.
 SINFO = ("sinfo", "-a", "-h", "-o", "%P|%a|%l|%D|%t|%G|%c|%m|%f")
-SCONTROL = ("scontrol", "-o", "show", "reservation")
+DOORS = ("scontrol", "-a", "-o", "show", "partition")
+RESERVATIONS = ("scontrol", "-o", "show", "reservation")
+SERVICES = ("sacctmgr", "-nP", "show", "qos", "format=name,flags,maxwall,maxtres,maxtrespu")
 TAKES_JOBS = ("up", "down")  # in a partition that is down they wait; drained and inactive ones refuse them
 
 
-def sacctmgr(user: str) -> tuple[str, ...]:
-    """The command that tells the accounts of a user."""
-    return ("sacctmgr", "-nP", "show", "assoc", f"user={user}", "format=account,partition,qos")
+def associations(user: str) -> tuple[str, ...]:
+    """The command that tells the accounts of a user, on all clusters of the database."""
+    columns = "cluster,account,partition,qos,defaultqos,maxwall,maxtres"
+    return ("sacctmgr", "-nP", "show", "assoc", f"user={user}", f"format={columns}")
 
 
-def accounts(text: str) -> tuple[Account, ...] | None:
-    """What `sacctmgr` answered: "proj1||normal,debug". No line at all is «not known»."""
+def clusters(text: str) -> set[str]:
+    """The clusters that a user has accounts on."""
+    return {line.split("|")[0] for line in text.splitlines() if line.split("|")[0]}
+
+
+def accounts(text: str, cluster: str = "") -> tuple[Account, ...] | None:
+    """What `sacctmgr` answered: "lab|proj1||normal,debug|normal||cpu=8", on one cluster ("": on all).
+
+    No line at all is «not known».
+    """
     found = []
     for line in text.splitlines():
-        name, partition, qos = [*line.split("|"), "", ""][:3]
-        if name.strip():
-            found.append(Account(name.strip(), partition.strip(), _names(qos.strip())))
+        where, name, partition, qos, default, wall, most = [*map(str.strip, line.split("|")), *[""] * 7][:7]
+        if name and cluster in ("", where):
+            found.append(Account(name, partition, _names(qos), default, _limits(wall, most)))
     return tuple(dict.fromkeys(found)) or None
 
 
-def partitions(text: str) -> tuple[Partition, ...] | None:
-    """What `sinfo` answered: a line for each kind and state of nodes, joined to one partition each."""
+def services(text: str, which: Container[str]) -> tuple[Qos, ...] | None:
+    """What `sacctmgr` answered of these QOS: "fast|DenyOnLimit|00:10:00|gres/gpu=1|cpu=4"."""
+    found = []
+    for line in text.splitlines():
+        name, flags, wall, *most = [*map(str.strip, line.split("|")), *[""] * 5][:5]
+        if name in which:
+            found.append(Qos(name, _limits(wall, *most), _names(flags)))
+    return tuple(found) or None
+
+
+def _limits(wall: str, *most: str) -> Limits:
+    """The least of what is allowed: a job that asks for more than a user may have never starts either."""
+    pairs = [pair.split("=") for text in most for pair in _names(text) if pair.count("=") == 1]
+
+    def least(kind: str) -> int | None:
+        return min((int(n) for key, n in pairs if key == kind and n.isdigit()), default=None)
+
+    return Limits(walltime.printed_by_slurm(wall), least("node"), least("cpu"), least("gres/gpu"))
+
+
+def partitions(text: str, doors: str = "") -> tuple[Partition, ...] | None:
+    """What `sinfo` answered: a line for each kind and state of nodes, joined to one partition each.
+
+    `doors` is what `scontrol` tells of who may use them.
+    """
     rows: dict[str, list[list[str]]] = {}
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) == 9 and cells[0].strip("*"):
             rows.setdefault(cells[0], []).append(cells)
-    return tuple(_partition(name, lines) for name, lines in rows.items()) or None
+    told = {said.get("PartitionName", ""): said for line in doors.splitlines() if (said := _said(line))}
+    found = (_partition(name, lines) for name, lines in rows.items())
+    return tuple(_with_doors(p, told.get(p.name, {})) for p in found) or None
+
+
+def _with_doors(partition: Partition, said: dict[str, str]) -> Partition:
+    """With who may use it. Of lists that only forbid some, the scheduler itself is the judge."""
+
+    def let_in(key: str) -> tuple[str, ...] | None:
+        return None if said.get(key, "ALL") == "ALL" else _names(said[key])
+
+    own = said.get("QoS", "").replace("N/A", "")
+    doors = {"accounts": let_in("AllowAccounts"), "qos": let_in("AllowQos"), "own_qos": own}
+    return msgspec.structs.replace(partition, **doors)
 
 
 def _partition(name: str, rows: list[list[str]]) -> Partition:
@@ -86,7 +135,7 @@ def reservations(text: str) -> tuple[Reservation, ...] | None:
         return ()
     found = []
     for line in text.splitlines():
-        said = {key: "" if value == "(null)" else value for key, value in re.findall(r"(\w+)=(\S*)", line)}
+        said = _said(line)
         if said.get("ReservationName"):
             found.append(
                 Reservation(
@@ -100,6 +149,11 @@ def reservations(text: str) -> tuple[Reservation, ...] | None:
                 )
             )
     return tuple(found) or None
+
+
+def _said(line: str) -> dict[str, str]:
+    """What a line of `scontrol -o` tells: "Name=exam Users=(null)"."""
+    return {key: "" if value == "(null)" else value for key, value in re.findall(r"(\w+)=(\S*)", line)}
 
 
 def _names(text: str) -> tuple[str, ...]:

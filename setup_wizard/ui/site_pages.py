@@ -13,7 +13,7 @@ from setup_wizard.ui.sheet import GAP, Page, Words, grid, line, title, whole
 from setup_wizard.walltime import written
 
 if TYPE_CHECKING:
-    from setup_wizard.discovery import Offer, Partition, Reservation
+    from setup_wizard.discovery import Account, Limits, Offer, Partition, Reservation
     from setup_wizard.errors import SetupError
     from setup_wizard.sites import Found, Known, Site
 
@@ -124,13 +124,32 @@ def offered(offer: Offer) -> Page:
     """What the user has, as far as the scheduler tells: accounts, partitions, reservations."""
     page: Page = []
     if offer.accounts:
-        page += [GAP, line("Your accounts: ", (" ".join(offer.account_names), "strong"))]
-        page += [line("Your QOS: ", (" ".join(offer.qos), "strong"))] if offer.qos else []
+        page += [GAP, title("Your accounts"), *grid([_charged(a) for a in offer.accounts], indent=2)]
+    limited = [q for q in offer.qos or () if q.name in offer.qos_names and _most(q.limits)]
+    if limited:
+        rows: list[Sequence[Words]] = [((q.name, "strong"), _most(q.limits)) for q in limited]
+        page += [GAP, title("QOS with limits of their own"), *grid(rows, indent=2)]
     if offer.partitions:
         page += [GAP, title("Partitions"), *grid([_offered(p) for p in offer.partitions], indent=2)]
     if offer.reservations:
         page += [GAP, title("Reservations"), *grid([_reserved(r) for r in offer.reservations], indent=2)]
     return page
+
+
+def _charged(a: Account) -> Sequence[Words]:
+    where = f"in {a.partition}" if a.partition else ""
+    qos = ", ".join(f"{q} (the default)" if q == a.default_qos and len(a.qos) > 1 else q for q in a.qos)
+    return ((a.name, "strong"), where, f"QOS {qos}" if qos else "", _most(a.limits))
+
+
+def _most(limits: Limits) -> str:
+    """What one job may have at most."""
+    told = [
+        *([written(limits.time)] if limits.time else []),
+        *(f"{n} {unit}" for n, unit in ((limits.nodes, "nodes"), (limits.cores, "cores")) if n is not None),
+        *([f"{limits.gpus} GPUs"] if limits.gpus is not None else []),
+    ]
+    return f"a job: at most {', '.join(told)}" if told else ""
 
 
 def _offered(p: Partition) -> Sequence[Words]:

@@ -46,4 +46,4 @@ def test_a_site_file_is_recognised_by_the_name_of_the_cluster(cluster: Cluster) 
 def test_a_controller_that_is_down_does_not_stop_anybody(cluster: Cluster) -> None:
     """Nothing is known then, and that is said in time."""
     cluster.login.kill_all("slurmctld", 9)
-    assert detect(cluster)["offer"] == {"accounts": None, "partitions": None, "reservations": None}
+    assert set(detect(cluster)["offer"].values()) == {None}
