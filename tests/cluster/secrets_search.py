@@ -38,9 +38,11 @@ def in_files(cluster: Cluster, needles: list[bytes], hidden: bool) -> Iterator[s
     own = ("tmp", "var/tmp", "dev/shm", "run")
     nodes = {name: Path(f"/proc/{node.first}/root") for name, node in cluster.nodes.items()}
     roots = {"": cluster.base, **{f"{n}: /{f}/": root / f for n, root in nodes.items() for f in own}}
+    # what is seen already, and what no node can write
+    others = {root / str(path).lstrip("/") for root in nodes.values() for path in (cluster.base, *cluster.keep)}
     for label, root in roots.items():
         for folder, inner, names in os.walk(root):
-            inner[:] = [i for i in inner if Path(folder, i) != root / cluster.base.name]  # seen already
+            inner[:] = [i for i in inner if Path(folder, i) not in others]
             for path in (Path(folder, name) for name in names):
                 place = str(path.relative_to(root))
                 if (label == "" and place.startswith(NOT_OURS)) or not path.is_file() or path.is_symlink():

@@ -115,7 +115,10 @@ def test_what_was_hers_a_moment_ago_is_refused_in_words(
 
 
 def test_a_session_that_is_charged_is_one(lab: Lab) -> None:
-    """Account and QOS are those that were asked for; what accounting keeps of it holds no secret."""
+    """Account and QOS are those that were asked for; what accounting keeps of it holds no secret.
+
+    Next time the QOS is taken again, but not with another account.
+    """
     made = lab.launch("-A", "proj1", "-q", "fast")
     assert made["proof"]["answer"] == "42"
     row = lab.cluster.login.sh(f"squeue -h -j {made['job']} -o '%a %q'").split()
@@ -125,3 +128,8 @@ def test_a_session_that_is_charged_is_one(lab: Lab) -> None:
     assert all(ITS_PLACE.fullmatch(place) for place in lab.where())
     lab.run("stop", made["session"])
     assert lab.where() == []
+    scripts = [lab.run("launch", *lab.words[:4], *of, "--dry-run")["script"] for of in ((), ("-A", "proj2"))]
+    assert [("--qos=fast" in script, "--account=proj2" in script) for script in scripts] == [
+        (True, False),
+        (False, True),
+    ]
