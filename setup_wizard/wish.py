@@ -78,7 +78,9 @@ def _still_there(was: Job) -> Path | None:
 
 def _resources(wanted: Resources, was: Resources) -> Resources:
     chosen = any(getattr(wanted, name) for name in CHOOSES)
-    names = ("account",) if chosen else ("account", *SHARE)
+    names = ["account"] if chosen else ["account", *SHARE]
+    if "qos" in names and wanted.account not in ("", was.account):
+        names.remove("qos")  # it goes with the account
     return msgspec.structs.replace(
         wanted, **{name: getattr(wanted, name) or getattr(was, name) for name in names}
     )

@@ -85,6 +85,12 @@ def test_who_chooses_nodes_gets_nothing_that_belongs_to_others(was: Job, chosen:
     assert wish.resources == msgspec.structs.replace(wanted, account="proj1")
 
 
+def test_another_account_has_qos_of_its_own(was: Job) -> None:
+    """The QOS of last time is one of the account of last time."""
+    wish = as_last_time(Wish(resources=Resources(account="proj2")), was, SITE)
+    assert wish.resources == msgspec.structs.replace(ALL, account="proj2", qos="")
+
+
 def test_another_environment_has_its_own_modules(was: Job, tmp_path: Path) -> None:
     """The modules of last time belong to the Jupyter of last time."""
     assert as_last_time(Wish(prefix=tmp_path / "other"), was, SITE).modules == ()
