@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from setup_wizard import session
-from setup_wizard.conda import contents
+from setup_wizard.conda import byte_code, contents, packages
 from setup_wizard.mirror.archive import PLACEHOLDER
 from setup_wizard.mirror.python import python_package
 from setup_wizard.mirror.tiny import stub, tiny_packages
@@ -156,10 +156,10 @@ def test_renamed_twice_and_back(orchard: Orchard) -> None:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """Another file system, of 64 MB."""
+    """Another file system, of 96 MB."""
     point = tmp_path / "small"
     point.mkdir()
-    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "x", point]).returncode:
+    if os.getuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "x", point]).returncode:
         pytest.skip("only root can mount a small file system")
     yield point
     subprocess.run(["umount", "-l", point], check=True)
@@ -180,7 +180,7 @@ def test_moved_to_another_file_system(orchard: Orchard, small: Path) -> None:
 
 def test_no_room_where_it_is_to_go(orchard: Orchard, small: Path) -> None:
     """Said before anything is copied."""
-    (orchard.prefix / "data").write_bytes(b"x" * 80_000_000)
+    (orchard.prefix / "data").write_bytes(b"x" * 110_000_000)
     was = shape(orchard)
     assert "free there are" in orchard.bad(3, "move", "orchard", str(small), "--yes")
     assert shape(orchard) == was
@@ -244,3 +244,113 @@ def test_undone_after_a_kill(tmp_path: Path, folder: Path) -> None:
         words = ("env", "move", "orchard", str(orchard.home / "far"), "--yes")
         assert orchard.run(*words, fuse=(where, tmp_path / "log")).returncode == -9, where
         orchard.undone()
+
+
+# --- packages that go along -------------------------------------------------------------------------------
+
+
+def shared(prefix: Path) -> int:
+    """The bytes of its files that another name has, too: in the package cache, or another environment."""
+    infos = [p.lstat() for p in prefix.rglob("*") if p.is_file() and not p.is_symlink()]
+    return sum(i.st_size for i in infos if i.st_nlink > 1)
+
+
+def cached(cache: Path) -> list[str]:
+    """The packages in a package cache, and the folders of byte code."""
+    packages = [p.name for p in cache.glob("[!.]*-*") if (p / "info").is_dir()]
+    return sorted([*packages, *(p.name for p in cache.glob("byte-code/*/[!.]*"))])
+
+
+def test_packages_go_along(orchard: Orchard, small: Path) -> None:
+    """To another file system: into a cache beside it, out of the old one; the forecast is what it takes."""
+    home_cache, cache = orchard.world.cache / "pkgs", small / "envs" / packages.BESIDE
+    packed = shared(orchard.prefix)
+    byte_code.make(orchard.world, orchard.prefix)
+    size, had = shared(orchard.prefix), cached(home_cache)
+    free = os.statvfs(small)
+    plan = orchard.told("move", "orchard", str(small / "envs"), "--dry-run")["plan"]
+    assert [step["title"].split(" orchard")[0] for step in plan[:2]] == [
+        "Take the packages of",
+        "Make the environment",
+    ]
+    assert f"out of {home_cache}" in plan[0]["preview"]
+    orchard.good("move", "orchard", str(small / "envs"), "--yes")
+    used = (free.f_bavail - os.statvfs(small).f_bavail) * free.f_frsize
+    told = sum(step["bytes_on_disk"] for step in plan[:2])
+    assert abs(used - told) < 0.1 * told + 500_000, (used, told)
+    moved = small / "envs/orchard"
+    assert shared(moved) == size, "all that was shared is shared there"
+    assert (cached(cache), cached(home_cache)) == (had, [])
+    assert contents.damaged(moved) == {}
+    second = small / "envs/second"
+    orchard.good("create", str(orchard.file), "-p", str(second), "--no-byte-code", "--yes", "--offline")
+    assert shared(second) == packed, "a later one there takes next to nothing, and no download"
+    orchard.undone()
+    assert list(small.iterdir()) == []
+
+
+def test_packages_that_are_there_or_are_used(orchard: Orchard, small: Path) -> None:
+    """A second one is linked from what the first has brought; what others use stays where it was."""
+    home_cache, envs = orchard.world.cache / "pkgs", small / "envs"
+    orchard.good("clone", "orchard", "twin", "--yes")
+    had = cached(home_cache)
+    orchard.good("move", "orchard", str(envs), "--yes")
+    assert cached(home_cache) == cached(envs / packages.BESIDE) == had
+    free = os.statvfs(small).f_bavail * os.statvfs(small).f_frsize
+    plan = orchard.told("move", "twin", str(envs), "--dry-run")["plan"]
+    assert (plan[0]["state"], plan[1]["bytes_on_disk"] < 1_000_000) == ("done", True)
+    orchard.good("move", "twin", str(envs), "--yes")
+    assert free - os.statvfs(small).f_bavail * os.statvfs(small).f_frsize < 2_000_000
+    assert cached(home_cache) == [], "now nothing else uses them"
+    orchard.good("move", str(envs / "twin"), str(orchard.home / "back"), "--yes")
+    assert cached(home_cache) == cached(envs / packages.BESIDE) == had
+    orchard.good("move", str(envs / "orchard"), str(orchard.home / "back"), "--yes")
+    assert [p.name for p in small.rglob("*")] == ["envs"], "an empty cache goes"
+    orchard.undone()
+
+
+def test_moved_by_its_path_when_there_is_a_new_one(orchard: Orchard, small: Path) -> None:
+    """At the old place there is another one since: the path says which of them is meant."""
+    orchard.good("move", "orchard", str(small / "envs"), "--yes")
+    orchard.good(
+        "create", str(orchard.file), "-n", "grove", "-p", str(orchard.prefix), "--no-byte-code", "--yes"
+    )
+    orchard.good("move", str(small / "envs/orchard"), str(small / "far"), "--yes")
+    assert contents.whole(small / "far/orchard")
+    assert contents.whole(orchard.prefix)
+
+
+def test_packages_that_stay(orchard: Orchard, small: Path) -> None:
+    """With --no-packages, on one file system, and where the cache has been cleaned: the environment alone."""
+    home_cache, had = orchard.world.cache / "pkgs", cached(orchard.world.cache / "pkgs")
+    assert (
+        orchard.told("move", "orchard", str(orchard.home / "x"), "--dry-run")["plan"][0]["title"][:4]
+        == "Make"
+    )
+    orchard.good("move", "orchard", str(small / "envs"), "--no-packages", "--yes")
+    assert cached(home_cache) == had
+    assert not (small / "envs" / packages.BESIDE).exists()
+    shutil.rmtree(home_cache)
+    orchard.good("move", "orchard", str(orchard.home / "back"), "--yes")
+    assert not home_cache.exists()
+    orchard.undone()
+
+
+def test_killed_while_packages_go_along(orchard: Orchard, small: Path, tmp_path: Path) -> None:
+    """At each sixth moment: the same again ends it, with one whole cache and nothing left in the other."""
+    log, places = tmp_path / "log", [orchard.home / ".conda/envs", small / "envs"]
+    caches = [orchard.world.cache / "pkgs", small / "envs" / packages.BESIDE]
+    had = cached(caches[0])
+    stops = moments(orchard, log, "env", "move", "orchard", str(places[1]), "--yes")
+    orchard.good("move", "orchard", str(places[0]), "--yes")
+    for where in stops[1::6]:
+        words = ("env", "move", "orchard", str(places[1]), "--yes")
+        assert orchard.run(*words, fuse=(where, log)).returncode == -9, where
+        again = orchard.run(*words)
+        assert again.returncode == 0 or "where orchard is" in again.stderr, (where, again.stderr)
+        assert cached(caches[1]) == had, where
+        assert shared(places[1] / "orchard") > 0, where
+        assert not [p for p in places[1].rglob(".*") if p.is_dir() and p.name != packages.BESIDE], where
+        assert orchard.run("env", "move", "orchard", str(places[0]), "--yes").returncode == 0
+        assert cached(caches[0]) == had, where
+    orchard.undone()

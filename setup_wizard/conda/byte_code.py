@@ -112,7 +112,7 @@ def make(world: World, prefix: Path) -> None:
     if not moment or not os.access(prefix, os.W_OK):
         return
     _sweep(prefix)
-    with _alone(pkgs / FOLDER):
+    with alone(pkgs / FOLDER):
         todo = {str(part.folder): part for part in link(prefix, pkgs)}
 
         def ready(folder: str) -> None:
@@ -252,7 +252,7 @@ def _moment(prefix: Path) -> int:
 
 
 @contextmanager
-def _alone(store: Path) -> Iterator[None]:
+def alone(store: Path) -> Iterator[None]:
     """One at a time for a cache, so that nothing is compiled twice; what killed ones left is removed."""
     make_private(store.parent)
     store.mkdir(exist_ok=True, mode=0o700)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
@@ -26,6 +26,7 @@ from setup_wizard.world import Progress, Report, World
 SCANNED = 4_000_000  # bytes: what nobody has listed may name the prefix; larger files are data
 BLOCK = 512  # bytes: the unit of st_blocks
 ELF = b"\x7fELF"  # how programs and libraries begin
+Inode = tuple[int, int]
 NOTES = {contents.WHOLE, contents.WAS_WHOLE, BUILDING}
 
 
@@ -38,10 +39,14 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 class Source:
-    """An environment to be copied; `everything` may be linked when it goes away afterwards."""
+    """An environment to be copied; `everything` may be linked when it goes away afterwards.
 
-    def __init__(self, prefix: Path, *, everything: bool) -> None:
+    Of some files the `stock` has another one, where the copy goes.
+    """
+
+    def __init__(self, prefix: Path, stock: Mapping[Inode, str] | None = None, *, everything: bool) -> None:
         self.prefix = prefix
+        self.stock = stock or {}
         self._everything = everything
         self.listed = {f.path: f for r in records_of(prefix).values() for f in r.paths_data.paths}
 
@@ -60,28 +65,30 @@ class Source:
         return self._everything or (brought and not path.endswith((".pth", ".egg-link")))
 
 
-def cost(prefix: Path, target: Path, *, everything: bool) -> Cost:
-    """What a copy will take, about: what nobody has listed is not looked into."""
+def cost(prefix: Path, target: Path, stocked: Collection[Inode] = (), *, everything: bool) -> Cost:
+    """What a copy will take, about: what nobody has listed is not looked into.
+
+    Of files that are `stocked`, there is another one to be linked, where the copy goes.
+    """
     source, links = Source(prefix, everything=everything), _disk(prefix) == _disk(target)
     taken = number = shared = 0
     for path, info in source.paths():
         file = source.listed.get(path)
-        if links and S_ISREG(info.st_mode) and source.may_link(path) and not (file and file.rewritten):
+        can = links or (info.st_dev, info.st_ino) in stocked
+        if can and S_ISREG(info.st_mode) and source.may_link(path) and not (file and file.rewritten):
             shared += info.st_blocks * BLOCK
         else:
             taken, number = taken + info.st_blocks * BLOCK, number + 1
     return Cost(taken, number, shared)
 
 
-def clone(
-    prefix: Path, target: Path, report: Report, note: contents.Whole | None, *, everything: bool
-) -> None:
+def clone(source: Source, target: Path, report: Report, note: contents.Whole | None) -> None:
     """Build the copy beside its place, and rename it. An error leaves nothing there.
 
     `note` says that it is whole; None: that of the source stays, with its time. Raises MachineBlocks.
     """
+    prefix = source.prefix
     try:
-        source = Source(prefix, everything=everything)
         building = building_of(target)
         begin_anew(building, "copy")
         _mend_records(building, _copy(source, building, target, report))
@@ -146,12 +153,11 @@ def _copy_file(source: Source, path: str, info: os.stat_result, new: Path, targe
         shutil.copystat(old, new)
         was = (file.sha256_in_prefix or file.sha256) if file else ""
         return {was: hashlib.sha256(data).hexdigest()} if was else {}
-    if source.may_link(path):
-        try:
-            os.link(old, new)
-            return {}
-        except OSError:  # another file system, or too many links
-            pass
+    for there in (old, source.stock.get((info.st_dev, info.st_ino))) if source.may_link(path) else ():
+        with suppress(OSError):  # another file system, or too many links
+            if there:
+                os.link(there, new)
+                return {}
     shutil.copy2(old, new)
     return {}
 

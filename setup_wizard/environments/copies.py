@@ -12,14 +12,14 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import environments
-from setup_wizard.conda import contents, environment, history
+from setup_wizard.conda import carrying, contents, damage, environment, history
 from setup_wizard.conda.asked import text_of
 from setup_wizard.conda.spec import EnvSpec, check_name
-from setup_wizard.environments import endings, inventory
+from setup_wizard.environments import endings, inventory, leftovers
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.journal import Began, Journal, Made, Receipt, Undone
 from setup_wizard.plan import Plan
-from setup_wizard.steps import CondaEnv, EnvFile, Kernel, KernelMoved, Trash, kernelspec
+from setup_wizard.steps import Carried, CondaEnv, EnvFile, Kernel, KernelMoved, Trash, kernelspec
 from setup_wizard.world import World
 
 
@@ -54,10 +54,16 @@ def rename(name: str, new: str, journal: Journal) -> Copying:
     return _moving(old, check_name(new, "NEW"), old.prefix.with_name(new), journal)
 
 
-def move(name: str, folder: Path, journal: Journal) -> Copying:
-    """The same name, in another folder. Raises BadInput, MachineBlocks."""
+def move(name: str, folder: Path, journal: Journal, *, packages: bool = True) -> Copying:
+    """The same name, in another folder; its `packages` go along. Raises BadInput, MachineBlocks."""
     old = _ours(name, journal)
-    return _moving(old, old.name, folder / old.prefix.name, journal)
+    moving = _moving(old, old.name, folder / old.prefix.name, journal)
+    target = moving.step.prefix
+    if not packages or not carrying.can(journal.world, old.prefix, target):
+        return moving
+    step = moving.step.later(copy_of=old.prefix, moved=True, along=True)
+    rest = (step if s is moving.step else s for s in moving.plan.steps)
+    return Copying(Plan((Carried(old.name, old.prefix, target), *rest)), old.prefix, step)
 
 
 def _moving(there: CondaEnv, name: str, target: Path, journal: Journal) -> Copying:
@@ -102,6 +108,9 @@ def finish(journal: Journal) -> list[Trash]:
         if step.moved_to:
             file_follows(journal, step.prefix, step.moved_to)
         step.empty(journal.world)
+        there = _step(step.moved_to, journal.receipt)
+        if there and there.along:
+            leftovers.leave_cache(journal, step.prefix, there.prefix)
         journal.append(Undone(step.key))
     return left
 
@@ -135,6 +144,7 @@ def spec_of(prefix: Path, name: str) -> EnvSpec:
 
 def _ours(name: str, journal: Journal) -> CondaEnv:
     prefix = inventory.pick(name, journal.receipt, journal.world).prefix
+    prefix = _left(prefix, journal.receipt) or prefix
     endings.refuse_needed(prefix, journal.world)
     step = _step(prefix, journal.receipt)
     if step is None:
@@ -144,6 +154,14 @@ def _ours(name: str, journal: Journal) -> CondaEnv:
             f"hpc-jupyter-setup env delete {prefix} --not-ours",
         )
     return step
+
+
+def _left(prefix: Path, receipt: Receipt) -> Path | None:
+    """The old place of an environment, where a crash has stopped its move before that went; else None."""
+    there, keys = _step(prefix, receipt), list(receipt)
+    old = f"conda_env:{there.copy_of}" if there and there.moved else ""
+    older = old in keys and keys.index(old) < keys.index(f"conda_env:{prefix}")  # a later one is another
+    return there.copy_of if there and older else None
 
 
 def _step(prefix: Path | None, receipt: Receipt) -> CondaEnv | None:
@@ -166,9 +184,10 @@ def _refuse_same(old: Path, target: Path) -> None:
 
 def _refuse_unfinished(old: Path, there: CondaEnv | None, world: World) -> None:
     bad = there and environment.standing(world, old, there.spec, there.update) != "complete"
-    if bad or not contents.stems(old):
+    if bad or not contents.stems(old) or damage.records(old) is None:
         raise MachineBlocks(
-            f"{old} is not whole, so it is not copied.", fix="Mend it first: hpc-jupyter-setup env update"
+            f"{old} is not whole, so it is not copied.",
+            fix=f"Mend it first: hpc-jupyter-setup env check {old} --fix",
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +17,7 @@ import msgspec
 from setup_wizard import environments, files
 from setup_wizard.conda import build, byte_code, contents, found, packages, registry
 from setup_wizard.environments.weight import Scale, Weight
-from setup_wizard.errors import MachineBlocks
+from setup_wizard.errors import MachineBlocks, SetupError
 from setup_wizard.journal import Journal, Receipt, Undone
 from setup_wizard.jupyter import nook
 from setup_wizard.steps import CondaEnv, Trash
@@ -88,6 +88,23 @@ def remove(left: Leftover, journal: Journal) -> None:
         raise MachineBlocks(
             f"{left.path} could not be removed: {e.strerror or e}.", fix=f"ls -la {left.path}"
         ) from e
+
+
+def leave_cache(journal: Journal, old: Path, new: Path) -> None:
+    """Take the packages of an environment that has moved out of the cache where it was.
+
+    What something else uses stays; so does all of it while somebody is at work there.
+    """
+    world, stems = journal.world, set(contents.stems(new))
+    cache = packages.folder(world, old)
+    if cache == packages.folder(world, new) or not cache.is_dir():
+        return
+    with suppress(SetupError):
+        for left in list(_unused(cache, "packages", _prefixes(world, journal.receipt), Scale())):
+            if left.name.removeprefix("byte code of ") in stems:
+                remove(left, journal)
+        if cache.name == packages.BESIDE and not packages.unpacked(cache):
+            packages.remove_beside(old)
 
 
 def _candidates(world: World, receipt: Receipt, asked: Asked, scale: Scale) -> Iterator[Leftover]:

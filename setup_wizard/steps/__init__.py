@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from setup_wizard.steps.carried import Carried
 from setup_wizard.steps.conda_env import CondaEnv
 from setup_wizard.steps.condarc import Condarc
 from setup_wizard.steps.distribution import Distribution
@@ -35,10 +36,12 @@ AnyStep = (
     | Trash
     | KernelMoved
     | Settled
+    | Carried
 )
 
 __all__ = [
     "AnyStep",
+    "Carried",
     "Clone",
     "CondaEnv",
     "Condarc",

@@ -11,6 +11,7 @@ import msgspec
 from setup_wizard import files, trees
 from setup_wizard.conda import (
     byte_code,
+    carrying,
     change,
     clone,
     contents,
@@ -39,9 +40,9 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     `packed` in a file comes from there; `bytes` and `files` are what it takes on disk. `byte_code`: its
     packages' byte code is made, in the background, and shared with other environments. The `engine` is the
     user's own conda or mamba, where it is to do the work. A copy is made from the environment `copy_of`, with
-    all that is in it; one that has `moved` takes its place. A repair has the packages to `reinstall`, and
-    removes what others left over; None: it is no repair. The user has brought it here from `brought_from`,
-    which is no more; its files are to name the place where it is.
+    all that is in it; one that has `moved` takes its place, and its packages go `along`. A repair has the
+    packages to `reinstall`, and removes what others left over; None: it is no repair. The user has brought it
+    here from `brought_from`, which is no more; its files are to name the place where it is.
     """
 
     name: str
@@ -59,11 +60,12 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     copy_of: Path | None = None
     moved: bool = False
     brought_from: Path | None = None
+    along: bool = False
 
     def later(self, **changes: Any) -> CondaEnv:
         """The same, however it has come to be, for what is done with it next."""
-        origin = {"packed": None, "copy_of": None, "moved": False, "brought_from": None, "reinstall": None}
-        return msgspec.structs.replace(self, **{**origin, **changes})
+        origin = {"packed": None, "copy_of": None, "moved": False, "along": False, "brought_from": None}
+        return msgspec.structs.replace(self, **{**origin, "reinstall": None, **changes})
 
     @property
     def title(self) -> str:
@@ -108,7 +110,8 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         if self.packed:
             return Forecast(bytes_on_disk=self.bytes, files=self.files, where=self.prefix)
         if self.copy_of:
-            takes = clone.cost(self.copy_of, self.prefix, everything=self.moved)
+            stocked = carrying.stocked(world, self.copy_of, self.prefix, along=self.along)
+            takes = clone.cost(self.copy_of, self.prefix, stocked, everything=self.moved)
             return Forecast((), takes.bytes, takes.files, self.prefix, bytes_shared=takes.shared)
         if self.update and self.packages:
             solution = environment.Solution(self.packages)
@@ -187,7 +190,9 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         there = contents.whole(source)
         said = tuple({**self.spec.variables, **self.spec.secret})
         note = there or contents.Whole(digest(self.spec), "", contents.stems(source), variables=said)
-        clone.clone(source, self.prefix, report, None if self.moved else note, everything=self.moved)
+        stock = carrying.stock(world, source, self.prefix)
+        copied = clone.Source(source, stock, everything=self.moved)
+        clone.clone(copied, self.prefix, report, None if self.moved else note)
 
     def _seal_copy(self, source: Path, world: World, moment: int) -> None:
         """All of a copy is ours; of one that has moved, what was ours before."""

@@ -53,6 +53,8 @@ WHY = {
     "back with `env restore`, until the trash is emptied with `env clean`.",
     "kernel_moved": "A kernel that you or another program has made of the environment starts it where it "
     "is now.",
+    "carried": "Packages lie unpacked in a cache on each file system, and environments there link their "
+    "files from it: so the next one there takes next to no room, and needs no download.",
     "settled": "Scripts, libraries and records of the environment name the place where it was made. They are "
     "made to name the one where it is; all else in it stays as it is.",
     "welcome": "Adds a small notebook that shows which Python it runs in and draws a plot.",

@@ -64,6 +64,10 @@ def move(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Where NAME goes: it becomes FOLDER/NAME.")
     ],
+    packages: Annotated[
+        bool,
+        typer.Option("--packages/--no-packages", help="Take its packages along into the cache there."),
+    ] = True,
     while_running: WhileRunning = False,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -74,7 +78,11 @@ def move(
     from setup_wizard.environments import copies
 
     how, place = How(yes, dry_run, json), folder.expanduser().absolute()
-    return _moving(name, lambda full, journal: copies.move(full, place, journal), how, while_running)
+
+    def plan(full: str, journal: Journal) -> Copying:
+        return copies.move(full, place, journal, packages=packages)
+
+    return _moving(name, plan, how, while_running)
 
 
 def _moving(name: str, plan: Callable[[str, Journal], Copying], how: How, while_running: bool) -> int:
