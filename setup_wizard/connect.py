@@ -2,7 +2,7 @@
 
     log in once -> launch there -> follow -> tunnel -> prove -> watch
 
-Needs nothing on the laptop but Python and ssh.
+From the launch on, a network that goes away is waited for. Needs nothing on the laptop but Python and ssh.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from setup_wizard import proof, pulse
+from setup_wizard import comeback, proof, pulse
 from setup_wizard.access import Ticket
+from setup_wizard.comeback import AWAY, HANGS, PAUSE
 from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble, SetupError
-from setup_wizard.far import SOON, Far
+from setup_wizard.far import Far
 from setup_wizard.proof import Proof, Target
 from setup_wizard.tunnel import Tunnel
 from setup_wizard.world import Progress, Report, World, interrupts, laptop, silent
@@ -26,8 +27,6 @@ LOOK, LONGEST_LOOK = 0.5, 10.0  # seconds between two looks at how the session i
 QUEUE = 3 * 86400.0  # seconds to wait in a queue
 WATCH = 0.5  # seconds between two looks whether the tunnel is open
 ASK = 30.0  # seconds between two questions whether a session runs that may have died without a note
-PAUSE, LONGEST_PAUSE = 0.2, 1.0  # seconds between two tries to come back
-HANGS = 1.0  # seconds of silence that make a new log-in quicker than patience
 
 # What is reported: one line that changes.
 LOG_IN = "Logging in to {host}"
@@ -37,7 +36,6 @@ OPEN = "Opening the tunnel"
 PROVE = "Running a cell through the tunnel"
 UP = "The tunnel to {node} is open; Ctrl-C ends it"
 WATCHED = "Watching {session} on {node}; Ctrl-C ends this"
-AWAY = "The network to {host} is away: trying again"
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -89,6 +87,10 @@ def logged_in(world: World, host: str, config: str = "", report: Report = silent
             far.close()
 
 
+class Ended(MachineBlocks):
+    """The session has ended, and there is nothing to come back to."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C while this session was launched there."""
 
@@ -131,24 +133,45 @@ def _access(words: Sequence[str]) -> str:
     return ""
 
 
+def reach(far: Far, name: str, report: Report = silent) -> Connected:
+    """Wait until the session answers, and lead a tunnel to it; from the start again after a cut."""
+    while True:
+        try:
+            return connect(far, follow(far, name, report), report)
+        except SetupError:
+            if far.answers(HANGS):
+                raise
+            comeback.log_in(far, report)
+
+
 def follow(far: Far, name: str, report: Report = silent) -> Seen:
-    """Wait until the session answers; MachineBlocks when it never will."""
+    """Wait until the session answers, through cuts of the network; Ended when it never will."""
     world, pause = far.world, LOOK
     deadline = world.now() + QUEUE
     while world.now() < deadline:
-        seen = look(far, name)
-        if seen.state == "ready":
-            return seen
-        if seen.state in ("ended", "died", "damaged"):
-            raise MachineBlocks(f"{far.host}: {seen.detail}", fix=seen.fix or "Connect again.")
-        told = FOLLOW.format(session=name, state=seen.state)
-        report(Progress(", ".join(filter(None, (told, seen.detail)))))
+        try:
+            seen = look(far, name)
+            if seen.state == "ready":
+                return seen
+            if seen.state in ("ended", "died", "damaged"):
+                raise Ended(f"{far.host}: {seen.detail}", fix=seen.fix or "Connect again.")
+            told = FOLLOW.format(session=name, state=seen.state)
+            report(Progress(", ".join(filter(None, (told, seen.detail)))))
+        except NetworkTrouble:
+            comeback.log_in(far, report)
+            pause = LOOK
         world.sleep(pause)
         pause = min(LONGEST_LOOK, pause * 1.2)
     raise MachineBlocks(
         f"{name} has waited for {QUEUE / 86400:.0f} days.",
         fix=f"ssh {far.host} hpc-jupyter-setup stop {name}",
     )
+
+
+def goes_on(far: Far, name: str, trouble: SetupError) -> None:
+    """Let the trouble's fix tell how to come back to the session, unless that has ended."""
+    if not isinstance(trouble, Ended):
+        trouble.fix = f"{trouble.fix}\n{name} goes on. Come back to it:\n{far.back_to(name)}"
 
 
 def look(far: Far, name: str) -> Seen:
@@ -165,7 +188,7 @@ def look(far: Far, name: str) -> Seen:
 
 def connect(far: Far, seen: Seen, report: Report = silent) -> Connected:
     """Lead a tunnel to a session that answers there, and run a cell through it."""
-    world, url = far.world, urlsplit(seen.url)
+    url = urlsplit(seen.url)
     name, _, content = far.read(f"{seen.folder}/identity").partition(" ")
     sign = (f"static/{name}", content)
     ticket = msgspec.json.decode(far.read(f"{seen.folder}/ticket.json"), type=Ticket)
@@ -178,7 +201,12 @@ def connect(far: Far, seen: Seen, report: Report = silent) -> Connected:
     report(Progress(PROVE))
     token = parse_qs(url.query).get("token", [""])[0]
     target = Target(url.geturl(), token, sign, Path(seen.environment), ticket.ca, here=False)
-    return Connected(seen, target.url, proof.prove(world, target), tunnel)
+    try:
+        return Connected(seen, target.url, proof.prove(far.world, target), tunnel)
+    except SetupError:
+        if tunnel:
+            tunnel.shut()
+        raise
 
 
 def watch(far: Far, what: Connected, report: Report = silent) -> Seen:
@@ -191,7 +219,7 @@ def watch(far: Far, what: Connected, report: Report = silent) -> Seen:
         while True:
             if beat.is_silent() or (what.tunnel and not what.tunnel.is_open()):
                 report(Progress(AWAY.format(host=far.host)))
-                if (seen := _come_back(far, what)).state != "ready":
+                if (seen := _come_back(far, what, report)).state != "ready":
                     return seen
                 beat.start()
                 report(Progress(up))
@@ -213,19 +241,19 @@ def open_browser(far: Far, what: Connected) -> bool:
     return laptop.browse(what.url, far.folder)
 
 
-def _come_back(far: Far, what: Connected) -> Seen:
+def _come_back(far: Far, what: Connected, report: Report) -> Seen:
     """Log in again, and open the same tunnel; give how the session is then.
 
     Meanwhile the port here answers, and says what is going on: nobody else can take it.
     """
     tunnel = what.tunnel
     if not tunnel:
-        _log_in_again(far)
+        comeback.log_in(far, report)
         return what.seen
     while True:
         tunnel.shut()
         with laptop.notice(tunnel.local, AWAY.format(host=far.host)):
-            _log_in_again(far)
+            comeback.log_in(far, report)
         with contextlib.suppress(NetworkTrouble):
             tunnel.again()
             return what.seen
@@ -233,24 +261,3 @@ def _come_back(far: Far, what: Connected) -> Seen:
             if (seen := look(far, what.seen.id)).state != "ready":
                 return seen
         far.world.sleep(PAUSE)
-
-
-def _log_in_again(far: Far) -> None:
-    """Until the connection carries again: this one, or a new one where that costs nobody a word."""
-    world, pause = far.world, PAUSE
-    while not far.answers(HANGS):
-        try:
-            if far.alone:
-                far.close()
-            if not far.is_open():
-                far.open(batch=True, patience=SOON)
-                return
-        except NetworkTrouble:
-            pass
-        except MachineBlocks:
-            if not world.on_terminal:
-                raise
-            far.open(batch=False)  # it wants to be asked again: the person is there
-            return
-        world.sleep(pause)
-        pause = min(LONGEST_PAUSE, pause * 1.5)

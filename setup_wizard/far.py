@@ -55,6 +55,11 @@ class Far:
         """The start of an ssh command, with our configuration."""
         return ["ssh", *(("-F", self.config) if self.config else ()), *words]
 
+    def back_to(self, session: str) -> str:
+        """The command that comes back to a session there."""
+        config = f" -F {shlex.quote(self.config)}" if self.config else ""
+        return f"{TOOL} connect{config} {self.host} --session {session}"
+
     @property
     def socket(self) -> str:
         """Where the master listens."""
@@ -172,7 +177,8 @@ class Far:
         output = self.run("cat", path)
         if output.code != 0:
             raise MachineBlocks(
-                f"{self.host}: {output.err.strip()}", fix="The session has ended; connect again."
+                f"{self.host}: {output.err.strip()}",
+                fix=f"See whether it still runs: ssh {self.host} {TOOL} sessions",
             )
         return output.out
 

@@ -14,6 +14,7 @@ from setup_wizard.world import laptop
 # It notices a cut within seconds: who has it come back asks nobody.
 KEEP = ("ServerAliveInterval=1", "ServerAliveCountMax=3", "ExitOnForwardFailure=yes", "ConnectTimeout=10")
 SHOWN, SHOWN_AGAIN = 10.0, 3.0  # seconds for a tunnel to lead to Jupyter, at first and after a cut
+ANSWER = 5.0  # seconds for the login node to say something, before it is believed that no way leads on
 LOOK = 0.1
 READABLE = "--i-understand-http-is-readable"
 CENTRE = "Ask your centre how ssh may reach the nodes of your own jobs."
@@ -49,12 +50,17 @@ class Tunnel:
         return f"http://127.0.0.1:{self.local}/"
 
     def open(self, ticket: Ticket, session: str) -> None:
-        """Try the ways to the node, the safest first, until one shows that it leads to our Jupyter."""
+        """Try the ways to the node, the safest first, until one shows that it leads to our Jupyter.
+
+        NoWay when none does, NetworkTrouble when that cannot be known.
+        """
         self.ticket, self.session = ticket, session
         ways: tuple[Nodes, ...] = ("address",) if ticket.nodes == "address" else ("ssh", "relay")
         for self.kind in ways:
             if self._try(SHOWN):
                 return
+        if not self.far.answers(ANSWER):
+            raise NetworkTrouble(f"The connection to {self.far.host} is gone.", fix="Connect again.")
         if ticket.nodes == "address":
             raise NoWay(f"{self.node} does not answer over the cluster's network either.", fix=CENTRE)
         raise NoWay(

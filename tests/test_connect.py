@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -24,6 +25,7 @@ from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble, SetupEr
 from setup_wizard.far import Far
 from setup_wizard.jupyter.start import shows
 from setup_wizard.session import Session
+from setup_wizard.tunnel import Tunnel
 from setup_wizard.world import Progress, World
 from tests import session_parts
 from tests.program import ROOT
@@ -117,6 +119,45 @@ def test_the_last_way_that_leads_nowhere_is_not_offered_again(
     with pytest.raises(tunnel.NoWay) as again:
         consent.to_network(way, e.value, [tunnel.READABLE], json=False)
     assert again.value is e.value
+
+
+def test_what_goes_wrong_after_the_launch_names_the_session(
+    cluster: World, sshd: SshServer, running: Session, way: Far
+) -> None:
+    """No way leads to the node: the session goes on, and the error has the command that comes back to it."""
+    config = sshd.config
+    closed = f"Host {socket.gethostname()}\n ProxyCommand false\n IdentityFile none\n"
+    config.write_text(config.read_text().replace(f" {socket.gethostname()}\n", "\n") + closed)
+    ticket = running.folder / "ticket.json"
+    before = ticket.read_text()
+    ticket.write_text(json.dumps({**json.loads(before), "relay": ""}))
+    words = ["connect", "login", "-F", str(config), "--session", running.id, "--no-browser"]
+    try:
+        argv = [sys.executable, "-m", "setup_wizard", *words]
+        said = subprocess.run(argv, env=cluster.env, text=True, capture_output=True, timeout=60)
+    finally:
+        ticket.write_text(before)
+    assert said.returncode == MachineBlocks.code
+    assert f"hpc-jupyter-setup connect -F {config} login --session {running.id}\n" in said.stderr
+    assert "goes on" in said.stderr
+
+
+def test_a_cut_while_the_tunnel_opens_is_no_reason_for_plain_http(
+    way: Far, sshd: SshServer, running: Session
+) -> None:
+    """That nothing leads to the node is not believed while the login node is away: it is tried again."""
+    seen = connect.follow(way, running.id)
+    tunnel = Tunnel.to(way, seen.node, 1, ("static/x", "x"))
+    sshd.stop()
+    with pytest.raises(NetworkTrouble):
+        tunnel.open(Ticket(), running.id)
+    told: list[str] = []
+    again = threading.Timer(0, lambda: (until(lambda: told), sshd.start()))
+    again.start()
+    what = connect.reach(way, running.id, lambda progress: told.append(progress.title))
+    again.join()
+    assert "is away" in told[0]
+    assert what.proof.answer == "42"
 
 
 def test_the_tunnel_comes_back(way: Far, sshd: SshServer, running: Session) -> None:
@@ -333,6 +374,6 @@ def test_ctrl_c_leaves_the_session_and_says_how_to_come_back(
         child.send_signal(signal.SIGINT)
         said = child.stderr.read().decode()
     assert child.returncode == 0
-    assert f"hpc-jupyter-setup connect login --session {running.id}" in said
+    assert f"hpc-jupyter-setup connect -F {sshd.config} login --session {running.id}\n" in said
     assert launch.sessions(cluster)[0].state == "ready"
     until(lambda: not ours(str(sshd.config)), 10)

@@ -31,7 +31,7 @@ RANKS = (
     "apply preflight selftest proof running submission mirror",
     "environments",
     "health way_in deadline following far arrival kernels",
-    "launch holding orders serve relay tunnel delivery pulse",
+    "launch holding orders serve relay tunnel delivery pulse comeback",
     "rehearsal connect batch checkup",
     "ui",
     "cli",

@@ -470,6 +470,32 @@ def test_what_is_waited_for_is_one_line_that_changes() -> None:
     assert "stopped after" not in shell.before
 
 
+LENT = """
+from setup_wizard.ui import show
+from setup_wizard.world import Progress, World
+with show.live(World.here(), one=True) as live:
+    live.report(Progress('The network is away'))
+    live.report(Progress(''))
+    input('Password: ')
+    live.report(Progress('The tunnel is open'))
+    input()
+"""
+
+
+def test_the_line_makes_room_for_a_program_that_asks() -> None:
+    """What ssh asks in the middle of it stays on the screen until it is answered; then the line is back."""
+    env = environment({})
+    shell = pexpect.spawn(
+        sys.executable, ["-c", LENT], env=env, dimensions=(24, 60), encoding="utf-8", timeout=20
+    )
+    shell.expect_exact("Password: ")
+    assert "\x1b[?25h" in shell.before  # the cursor is shown: nothing is drawn any more
+    shell.sendline("x")
+    shell.expect_exact("The tunnel is open")
+    shell.sendline("")
+    shell.expect(pexpect.EOF)
+
+
 def test_silence_is_silent(
     world: World, reviewed: list[Reviewed], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,6 +37,7 @@ def connect(
     """Launch Jupyter on a cluster from your laptop, and keep a tunnel to it open."""
     from setup_wizard import connect as work
     from setup_wizard.cli import consent
+    from setup_wizard.errors import SetupError
     from setup_wizard.tunnel import NoWay
     from setup_wizard.ui import access_pages, show
     from setup_wizard.world import World
@@ -68,6 +69,10 @@ def connect(
                 raise
             _leave(far, session)
             return 0
+        except SetupError as e:
+            if session:
+                work.goes_on(far, session, e)
+            raise
 
 
 def _launch(far: Far, words: Sequence[str], json: bool) -> str:
@@ -77,7 +82,9 @@ def _launch(far: Far, words: Sequence[str], json: bool) -> str:
 
     try:
         with show.live(far.world, err=json, one=True) as live:
-            return work.launch(far, words, live.report, lambda: live.put(access_pages.under_way(far.host)))
+            name = work.launch(far, words, live.report, lambda: live.put(access_pages.under_way(far.host)))
+            live.put(access_pages.launched(name, far.host))
+            return name
     except work.Interrupted:
         raise
     except KeyboardInterrupt:
@@ -111,8 +118,7 @@ def _serve(far: Far, session: str, browser: bool, json: bool) -> int:
     from setup_wizard.ui import access_pages, show
 
     with show.live(far.world, err=json, one=True) as live:
-        seen = work.follow(far, session, live.report)
-        what = work.connect(far, seen, live.report)
+        what = work.reach(far, session, live.report)
     _tell(far, what, json)
     if browser:
         work.open_browser(far, what)
@@ -134,6 +140,7 @@ def _tell(far: Far, what: Connected, json: bool) -> None:
 def _leave(far: Far, session: str) -> None:
     """Ctrl-C: the person says whether the session goes on without the tunnel."""
     from setup_wizard import connect as work
+    from setup_wizard.errors import SetupError
     from setup_wizard.ui import access_pages, prompt, show
 
     stays = True
@@ -142,6 +149,10 @@ def _leave(far: Far, session: str) -> None:
         prompt.forget_keys()
         with contextlib.suppress(KeyboardInterrupt):  # a second one means it: nothing is stopped
             stays = prompt.asker(far.world).one(question, access_pages.LEAVE_OR_STOP, "leave") != "stop"
-    if not stays:
-        work.stop(far, session)
-    show.put(access_pages.left(session, far.host, stays), far.world, err=True)
+    try:
+        if not stays:
+            work.stop(far, session)
+    except SetupError as e:
+        work.goes_on(far, session, e)
+        raise
+    show.put(access_pages.left(session, far.back_to(session), stays), far.world, err=True)

@@ -106,6 +106,11 @@ def under_way(host: str) -> Page:
     return [line(f"{host} is launching it right now; what came of it will be known in a moment.")]
 
 
+def launched(session: str, host: str) -> Page:
+    """It has a name from now on, whatever becomes of this connection."""
+    return [line(f"{session} was launched on {host}.", mark=GOOD)]
+
+
 def unheard(host: str) -> Page:
     """Ctrl-C again, before it was known."""
     see = f"ssh {host} hpc-jupyter-setup sessions"
@@ -140,11 +145,10 @@ def ended(session: str, detail: str) -> Page:
     return [line(f"{session} has ended: {detail}")]
 
 
-def left(session: str, host: str, stays: bool) -> Page:
-    """The tunnel is closed; what the person chose for the session."""
+def left(session: str, again: str, stays: bool) -> Page:
+    """The tunnel is closed; what the person chose for the session, and the command that comes back."""
     if not stays:
         return [line(f"{session} was stopped.", mark=GOOD)]
-    again = f"hpc-jupyter-setup connect {host} --session {session}"
     return [line(f"{session} goes on. Come back to it: ", (again, "command"))]
 
 

@@ -46,6 +46,7 @@ class Live:
         self._err = err
         self._quiet = quiet
         self._screen: Screen = Silence()
+        self._lent = False  # whether another program has the terminal
         self._began = world.now()
         self._title = ""
 
@@ -67,6 +68,10 @@ class Live:
 
     def report(self, progress: Progress) -> None:
         """Show where the work is; a `Report` for the core."""
+        if self._lent or not progress.title:
+            self._lend(not progress.title)
+        if self._lent:
+            return
         title = tilde(progress.title, self.world.home)
         if progress.unit == "!":
             self._screen.put([line(title, mark=pages.WARN, indent=1)])
@@ -77,6 +82,13 @@ class Live:
         if not self._title:
             self._title, self._began = title, self.world.now()
         self._screen.report(Progress(title, progress.done, progress.total, progress.unit))
+
+    def _lend(self, lent: bool) -> None:
+        """Leave the terminal to a program that asks something there, or take it back."""
+        self._screen.clear()
+        self._screen.close()
+        self._screen = Silence() if lent else self._choose()
+        self._lent, self._title = lent, ""
 
     def finished(self, outcome: Outcome) -> None:
         """A step is done: its line stays, what was under way for it goes."""

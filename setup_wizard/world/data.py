@@ -34,6 +34,7 @@ class Progress:
     """One moment of a longer work: `done` of `total` (0: unknown), in `unit` ("B", "packages", "").
 
     In the unit "!" it is a warning, which stays on the screen.
+    No title: until the next report another program speaks with the person.
     """
 
     title: str

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pexpect
 
 from setup_wizard.access import Ticket
 from tests.cluster import secrets_search
@@ -90,6 +92,25 @@ class Lab:
         """The session's ticket."""
         return msgspec.json.decode(
             self.cluster.login.sh(f"cat {SESSIONS}/{session}/ticket.json"), type=Ticket
+        )
+
+    def connect(self, *words: str, term: str = "xterm") -> pexpect.spawn[str]:
+        """`connect` on a terminal of the laptop; Ctrl-C reaches it also where the tests ignore it."""
+
+        def hears_ctrl_c() -> None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+        laptop = self.cluster.laptop
+        first, *rest = laptop.argv([*PROGRAM, "connect", "login", "--no-browser", *(words or self.words)])
+        env = laptop.env({**self.env, "TERM": term})
+        return pexpect.spawn(
+            first,
+            rest,
+            env=env,
+            encoding="utf-8",
+            timeout=60,
+            dimensions=(40, 160),
+            preexec_fn=hears_ctrl_c,
         )
 
     def get(self, node: str, url: str) -> str:
