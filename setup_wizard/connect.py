@@ -14,17 +14,18 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from setup_wizard import comeback, proof, pulse
+from setup_wizard import comeback, errand, proof, pulse
 from setup_wizard.access import Ticket
 from setup_wizard.comeback import AWAY, HANGS, PAUSE
 from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble, SetupError
-from setup_wizard.far import Far
+from setup_wizard.far import TOOL, Far
 from setup_wizard.proof import Proof, Target
 from setup_wizard.tunnel import Tunnel
 from setup_wizard.world import Progress, Report, World, interrupts, laptop, silent
 
 LOOK, LONGEST_LOOK = 0.5, 10.0  # seconds between two looks at how the session is, at first and at most
 QUEUE = 3 * 86400.0  # seconds to wait in a queue
+SHOWN, MARKS = 70, " …✔•"  # of a line of the launch there: characters that are shown, and those that are not
 WATCH = 0.5  # seconds between two looks whether the tunnel is open
 ASK = 30.0  # seconds between two questions whether a session runs that may have died without a note
 
@@ -102,15 +103,22 @@ class Interrupted(KeyboardInterrupt):
 def launch(
     far: Far, words: Sequence[str], report: Report = silent, pressed: Callable[[], object] = bool
 ) -> str:
-    """Launch there, with the words of a launch; give the session's name.
+    """Launch there, with the words of a launch; give the session's name, be the network cut meanwhile or not.
 
     On a first Ctrl-C `pressed` is called, and Interrupted raised when it is known what was launched: it goes
     on there whether we hear of it or not. A second one does not wait.
     """
-    report(Progress(LAUNCH.format(host=far.host)))
+
+    def hear(line: str) -> None:
+        told = (LAUNCH.format(host=far.host), line.strip(MARKS)[:SHOWN])
+        report(Progress(": ".join(filter(None, told))))
+
+    hear("")
     way = () if _access(words) else ("--access", "tunnel")
+    call = ("launch", "--detach", "--json", *way, *words)
     with interrupts.patient(pressed) as interrupted:
-        name = far.told(("launch", "--detach", "--json", *way, *words), _Launched).session
+        said = errand.run(far, (far.tool(), *call), hear, report)
+        name = far.understood(said, _Launched, (TOOL, *call)).session
     if interrupted:
         raise Interrupted(name)
     return name

@@ -112,10 +112,14 @@ class Far:
         stdin: str = "",
         on_line: Callable[[str], None] | None = None,
     ) -> Output:
-        """Run a command there. 255 is ssh's own trouble, and NetworkTrouble."""
+        """Run a command there. 255 is ssh's own trouble, and NetworkTrouble, as is no end in time."""
         argv = self.through(shlex.join(words))
         output = self.world.run(argv, timeout=timeout, stdin=stdin, on_line=on_line)
-        if output.code in (255, -9):
+        if output.code == -9:
+            raise NetworkTrouble(
+                f"{self.host} has not answered within {timeout:.0f} s.", fix="Try again in a while."
+            )
+        if output.code == 255:
             raise NetworkTrouble(f"The connection to {self.host} is gone.", fix="Connect again.")
         return output
 

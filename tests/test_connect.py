@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from setup_wizard import __version__, arrival, connect, delivery, launch, session, tunnel
+from setup_wizard import __version__, arrival, connect, delivery, errand, launch, session, tunnel
 from setup_wizard.access import Ticket
 from setup_wizard.cli import consent
 from setup_wizard.connect import Connected, Seen, logged_in
@@ -26,7 +26,7 @@ from setup_wizard.far import Far
 from setup_wizard.jupyter.start import shows
 from setup_wizard.session import Session
 from setup_wizard.tunnel import Tunnel
-from setup_wizard.world import Progress, World
+from setup_wizard.world import Output, Progress, World
 from tests import session_parts
 from tests.program import ROOT
 from tests.session_parts import until
@@ -211,11 +211,11 @@ def test_the_words_of_a_launch_go_there_as_they_are(way: Far, monkeypatch: pytes
     """Blanks, quotes and dollars arrive; a tunnel is asked for unless another way in is."""
     asked: list[Any] = []
 
-    def told(self: Far, words: Any, kind: Any) -> Any:
-        asked.append(tuple(words))
-        return kind("able-otter")
+    def run(there: Far, words: Any, *_: Any) -> Output:
+        asked.append(tuple(words[1:]))
+        return Output(0, '{"session": "able-otter"}')
 
-    monkeypatch.setattr(Far, "told", told)
+    monkeypatch.setattr(errand, "run", run)
     assert connect.launch(way, ["-d", "my work"]) == "able-otter"
     connect.launch(way, ["--access", "rps"])
     assert asked == [

@@ -32,6 +32,7 @@ RANKS = (
     "environments",
     "health way_in deadline following far arrival kernels",
     "launch holding orders serve relay tunnel delivery pulse comeback",
+    "errand",
     "rehearsal connect batch checkup",
     "ui",
     "cli",

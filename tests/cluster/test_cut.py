@@ -30,6 +30,26 @@ def test_the_cable_is_pulled_while_the_job_is_queued(lab: Lab) -> None:
     terminal.expect("has ended")
 
 
+def test_the_cable_is_pulled_while_the_job_is_submitted(lab: Lab) -> None:
+    """The scheduler takes its time, and the network goes: what came of it is heard, and it is one job."""
+    cluster = lab.cluster
+    sbatch = cluster.login.sh("command -v sbatch").strip()
+    slow = f'#!/bin/sh\necho >>~/asked\nuntil [ -e ~/go ]; do sleep 0.05; done\nexec {sbatch} "$@"\n'
+    cluster.login.sh("mkdir ~/slow; cat > ~/slow/sbatch; chmod +x ~/slow/sbatch", input=slow)
+    cluster.login.sh("sed -i 's,exec env,& PATH=$HOME/slow:$PATH,' ~/.local/bin/hpc-jupyter-setup")
+    terminal = lab.connect()
+    until((cluster.home / "asked").exists)
+    cluster.laptop.unplug()
+    terminal.expect("is away")
+    cluster.login.sh("touch ~/go")
+    cluster.laptop.plug()
+    terminal.expect("lab.token=")
+    assert (cluster.home / "asked").read_text() == "\n"
+    assert len(cluster.login.sh("squeue -h").splitlines()) == 1
+    lab.run("stop", "--all")
+    terminal.expect("has ended")
+
+
 def test_who_is_not_there_when_ssh_asks_is_asked_again(lab: Lab) -> None:
     """The connection is lost, ssh asks for the password, and the host gives up meanwhile: it asks again."""
     cluster, login = lab.cluster, lab.cluster.login
