@@ -69,9 +69,10 @@ def order(world: World, wish: Wish, site: Site | None = None, ask: Ask | None = 
 
 def way_of(site: Site, job: Job, *, readable: bool = False) -> Way:
     """What a site says of its ways in to such a job."""
-    steps = job.scheduler in STEPS
+    of_another = job.interactive and job.scheduler == "local"  # in an allocation that is no work of ours
+    steps = job.scheduler in STEPS and not of_another
     nodes: Any = "address" if readable else "relay" if steps and site.ssh_to_compute == "no" else "ssh"
-    return Way(domain=site.rps, ca=site.rps_ca, nodes=nodes, steps=steps, readable=readable)
+    return Way(site.rps, site.rps_ca, site.login, nodes, steps=steps, readable=readable)
 
 
 def site_of(world: World, wish: Wish) -> Site:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from setup_wizard import access, session
+from setup_wizard import access, orders, session, sites
 from setup_wizard.access import Spot, Ticket, Way
 from setup_wizard.errors import BadInput
 from setup_wizard.session import Address, Job
@@ -31,7 +31,7 @@ SPOT = Spot("127.0.0.1", 40123, "c1", "4711", "able-otter")
 @pytest.fixture
 def ticket(world: World) -> Ticket:
     """What a launch on a login node has reserved."""
-    return tunnel.reserve(world, Way(login="login3.example.edu"))
+    return tunnel.reserve(world, Way(logins=("login3.example.edu",)))
 
 
 @pytest.fixture
@@ -59,6 +59,66 @@ def test_the_command_goes_to_the_node_through_the_real_login_node(ticket: Ticket
     assert not route.anywhere
 
 
+DERECHO, EXPANSE = ("derecho.hpc.ucar.edu",), ("login.expanse.sdsc.edu",)
+PSC, TACC = ("bridges2.psc.edu",), ("stampede3.tacc.utexas.edu",)
+
+
+@pytest.mark.parametrize(
+    ("here", "env", "logins", "named"),
+    [
+        ("login02.expanse.sdsc.edu", {}, EXPANSE, "login02.expanse.sdsc.edu"),
+        ("login2.stampede3.tacc.utexas.edu", {}, TACC, "login2.stampede3.tacc.utexas.edu"),
+        ("login", {}, ("login",), "login"),
+        ("derecho3.hsn.de.hpc.ucar.edu", {}, DERECHO, "derecho.hpc.ucar.edu"),
+        ("br012.ib.bridges2.psc.edu", {}, PSC, "bridges2.psc.edu"),
+        ("login02", {}, EXPANSE, "login.expanse.sdsc.edu"),
+        ("login02.hut.example.org", {}, (), "login02.hut.example.org"),
+        ("hut", {}, (), "hut"),
+        # in a job
+        ("exp-1-02", {"SLURM_SUBMIT_HOST": "login02"}, EXPANSE, "login.expanse.sdsc.edu"),
+        ("exp-1-02", {"SLURM_SUBMIT_HOST": "login02"}, (), "login02"),
+        ("dec0001", {"PBS_O_HOST": "derecho3.hsn.de.hpc.ucar.edu"}, DERECHO, "derecho.hpc.ucar.edu"),
+        ("n1.hut.example.org", {"PBS_O_HOST": "login1.hut.example.org"}, (), "login1.hut.example.org"),
+        # in a shell of salloc, which runs on the login node
+        ("login02.hut.example.org", {"SLURM_SUBMIT_HOST": "login02"}, (), "login02.hut.example.org"),
+    ],
+)
+def test_the_command_names_a_login_node_that_the_laptop_reaches(
+    world: World,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    here: str,
+    env: dict[str, str],
+    logins: tuple[str, ...],
+    named: str,
+) -> None:
+    """This very one by its name in the site's domain; a name of the cluster's own network is no use outside.
+
+    In a job it is the node that the job was submitted from, and never the one of the job.
+    """
+    stand_in = tmp_path / "bin/hostname"  # the machine has only one name
+    stand_in.parent.mkdir()
+    stand_in.write_text(f"#!/bin/sh\necho {here}\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setattr(World, "hostname", property(lambda _: here.split(".")[0]))
+    world.env.update(env, PATH=f"{stand_in.parent}:{world.env['PATH']}")
+    spot = msgspec.structs.replace(SPOT, host=here)
+    for nodes, words in (
+        ("ssh", ("-J", f"student@{named}", f"student@{here}")),
+        ("address", (f"student@{named}",)),
+    ):
+        ticket = tunnel.reserve(world, Way(logins=logins, nodes=nodes))
+        assert tuple(shlex.split(tunnel.route(ticket, spot).command))[-len(words) :] == words
+    relay = tunnel.route(tunnel.reserve(world, Way(logins=logins, nodes="relay")), spot).command
+    assert f" student@{named} " in relay
+
+
+def test_the_address_that_jupyter_takes_is_on_the_way_to_the_login_node_inside(world: World) -> None:
+    """Where it must listen to the cluster's network, the public name of the login node plays no part."""
+    ticket = Ticket(login="cluster.invalid", inside="127.0.0.1", nodes="address")
+    assert tunnel.address(world, ticket) == "127.0.0.1"
+
+
 def test_the_command_is_the_same_for_every_shell(world: World, ticket: Ticket) -> None:
     """Nothing in it is quoted or expanded, so that cmd.exe, PowerShell, bash and csh read it alike."""
     for nodes in ("ssh", "relay", "address"):
@@ -83,10 +143,18 @@ def test_through_the_job_where_nobody_may_log_in_to_nodes(ticket: Ticket) -> Non
 
 def test_where_jobs_cannot_be_entered_no_relay_is_offered(world: World) -> None:
     """A job of Torque has no steps: the second choice that is told is the cluster's network."""
-    ticket = tunnel.reserve(world, Way(login="login3.example.edu", steps=False))
+    ticket = tunnel.reserve(world, Way(logins=("login3.example.edu",), steps=False))
     note = tunnel.route(ticket, SPOT).note
     assert "relay" not in note
     assert "--i-understand-http-is-readable" in note
+
+
+def test_in_an_allocation_that_one_has_no_relay_is_offered(world: World) -> None:
+    """The relay would look for Jupyter on the login node: which job it is in, the session does not know."""
+    site = sites.find("generic-slurm", world)
+    for interactive in (True, False):
+        job = Job(world.home, world.home, scheduler="local", access="tunnel", interactive=interactive)
+        assert orders.way_of(site, job).steps is not interactive
 
 
 def test_over_the_cluster_network_says_what_that_means(ticket: Ticket) -> None:

@@ -26,14 +26,13 @@ class Way(msgspec.Struct, frozen=True):
     """What a site says of its ways in.
 
     `domain` is that of its proxy ("" for none), `ca` a file of certificates to trust there ("" for the
-    usual ones), `login` the name by which a laptop reaches this very login node ("" for its own). `steps`
-    tells whether a job can be entered from there. `readable` is the user's own word: that others may read
-    along is understood.
+    usual ones), `logins` the addresses to log in to, as far as they are known. `steps` tells whether a job
+    can be entered from there. `readable` is the user's own word: that others may read along is understood.
     """
 
     domain: str = ""
     ca: str = ""
-    login: str = ""
+    logins: tuple[str, ...] = ()
     nodes: Nodes = "ssh"
     steps: bool = True
     readable: bool = False
@@ -44,9 +43,9 @@ class Ticket(msgspec.Struct, frozen=True):
 
     `name` is what the proxy knows it by ("" for none), and a secret; so are the `spares`, which take over
     when somebody destroys the mapping of the first. `unheard` tells that the name may have been redeemed:
-    the answer was lost. `login` and `user` are those of the launch, `relay` the
-    command there that carries a tunnel through the job ("" where none can), and `sockets` the folder in which
-    it listens.
+    the answer was lost. `login` is the login node as a laptop reaches it, `inside` as the nodes of the
+    cluster do ("" for the same), `user` who has launched, `relay` the command there that carries a tunnel
+    through the job ("" where none can), and `sockets` the folder in which it listens.
     """
 
     name: str = ""
@@ -55,6 +54,7 @@ class Ticket(msgspec.Struct, frozen=True):
     unheard: bool = False
     ca: str = ""
     login: str = ""
+    inside: str = ""
     user: str = ""
     nodes: Nodes = "ssh"
     relay: str = ""

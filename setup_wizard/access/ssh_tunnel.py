@@ -6,6 +6,7 @@ Which command depends on how far the site lets a user's ssh go: to the node itse
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from setup_wizard.access import Route, Spot, State, Ticket, Way
 from setup_wizard.world import World
@@ -28,11 +29,17 @@ class Tunnel:
 
     def address(self, world: World, ticket: Ticket) -> str:
         """Loopback, unless the last part of the way is the cluster's own network."""
-        return world.our_address(f"http://{ticket.login}") if ticket.nodes == "address" else LOOPBACK
+        return (
+            world.our_address(f"http://{ticket.inside or ticket.login}")
+            if ticket.nodes == "address"
+            else LOOPBACK
+        )
 
     def reserve(self, world: World, way: Way) -> Ticket:
+        here = login_node(world)
         return Ticket(
-            login=way.login or full_name(world),
+            login=reached_as(here, way.logins),
+            inside=here,
             user=world.env.get("USER") or world.env.get("LOGNAME") or "",
             nodes=way.nodes,
             relay=shlex.join(world.own_python("setup_wizard.relay")) if way.steps else "",
@@ -85,8 +92,26 @@ def through_the_network(ticket: Ticket, spot: Spot) -> str:
     return f"ssh -N {KEEP} -L {to} {_at(ticket, ticket.login)}"
 
 
+def login_node(world: World) -> str:
+    """The login node that we are on, or in a job that it was submitted from, by its own name."""
+    mine = full_name(world)
+    of_job = world.env.get("SLURM_SUBMIT_HOST") or world.env.get("PBS_O_HOST") or mine
+    return mine if of_job.split(".")[0] == mine.split(".")[0] else of_job
+
+
+def reached_as(name: str, logins: Sequence[str]) -> str:
+    """The name by which a laptop comes to that login node, or to any of its site, with these addresses.
+
+    Its own, so that the same node is reached, where that is in the domain of one of them; one that is only
+    known inside of the cluster leads nowhere, and is the first of them.
+    """
+    domains = {domain for login in logins for domain in (login, login.partition(".")[2]) if domain}
+    fits = not logins or name in logins or name.partition(".")[2] in domains
+    return name if fits else logins[0]
+
+
 def full_name(world: World) -> str:
-    """The name of this very machine, and not of all login nodes together, as a laptop may know it."""
+    """The full name of this very machine, where it has one."""
     said = world.run(["hostname", "-f"], timeout=3).out.strip()
     return said if "." in said and " " not in said and not said.startswith("localhost") else world.hostname
 

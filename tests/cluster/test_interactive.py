@@ -87,8 +87,9 @@ def test_a_closed_terminal_ends_it_in_order(seat: Seat) -> None:
 
 
 def test_inside_an_allocation_it_starts_right_there(seat: Seat) -> None:
-    """On the node that one has already it takes no second job; Ctrl-C ends Jupyter."""
+    """On the node that one has already it takes no second job; the laptop comes through the login node."""
     child = seat.launch(before=("srun", "-p", "debug", "-c", "2", "--pty"))
+    child.expect("-J alice@login alice@c1")
     child.expect("Ctrl-C ends it")
     assert [row["node"] for row in seat.rows()] == ["c1"]
     assert len(seat.cluster.login.sh("squeue -h").splitlines()) == 1
