@@ -470,6 +470,29 @@ def test_what_is_waited_for_is_one_line_that_changes() -> None:
     assert "stopped after" not in shell.before
 
 
+BEFORE = """
+from setup_wizard.ui import show
+from setup_wizard.world import Progress, World
+with show.live(World.here(), one=True) as live:
+    input('nothing yet')
+    live.report(Progress('The tunnel is open'))
+    input()
+"""
+
+
+def test_nothing_is_drawn_before_there_is_something_to_tell() -> None:
+    """Ctrl-C at that very moment leaves no thread behind that draws over what comes next."""
+    shell = pexpect.spawn(
+        sys.executable, ["-c", BEFORE], env=environment({}), dimensions=(24, 60), encoding="utf-8", timeout=20
+    )
+    shell.expect_exact("nothing yet")
+    assert "\x1b[?25l" not in shell.before
+    shell.sendline("")
+    shell.expect_exact("The tunnel is open")
+    shell.sendline("")
+    shell.expect(pexpect.EOF)
+
+
 LENT = """
 from setup_wizard.ui import show
 from setup_wizard.world import Progress, World

@@ -58,10 +58,11 @@ class Bars:
         utf = on.encoding.lower().startswith("utf")
         self._wheel = WHEEL if utf else PLAIN_WHEEL
         self._live = Live(console=on, get_renderable=self._draw, transient=True, refresh_per_second=10)
-        self._live.start()
 
     def report(self, progress: Progress) -> None:
         """Show where the work is; what began first stays, of the others the oldest goes."""
+        if not self._live.is_started:  # not before: whoever made us has us now, and will close us
+            self._live.start()
         now, name = self._on.get_time(), heading(progress.title)
         if name not in self._rows:
             rows = list(self._rows.items())
