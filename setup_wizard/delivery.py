@@ -25,7 +25,7 @@ SEND = "Installing on {host}: {line}"
 LONGEST = 900.0  # seconds for an installation; a shared file system can be slow
 SEEN = 70  # characters of a line of pip that are shown
 PYTHONS = (
-    'for p in "$("$SHELL" -lc "command -v python3" | tail -n 1)" python3 python3.14 python3.13 python3.12 '
+    'for p in "$(command -v python3)" python3.14 python3.13 python3.12 '
     'python3.11 python3.10 "$HOME/miniforge3/bin/python" "$HOME/miniconda3/bin/python" '
     '"$HOME/anaconda3/bin/python"; '
     'do if "$p" -c "import sys; sys.exit(sys.version_info < (3, 10))"; then echo "python $p"; exit; fi; done'
@@ -66,13 +66,13 @@ def deliver(far: Far, report: Report = silent) -> None:
             report(Progress(SEND.format(host=far.host, line=line.strip()[:SEEN])))
 
     hear("sending the program")
-    output = far.run(python, "-", timeout=LONGEST, stdin=source, on_line=hear)
+    output = far.inside(python, "-", timeout=LONGEST, stdin=source, on_line=hear)
     far.understood(output, Delivered, (python, "-"))
     far.look_again()
 
 
 def _python(far: Far) -> str:
-    said = far.run("sh", "-c", PYTHONS).out.splitlines()
+    said = far.inside("sh", "-c", PYTHONS).out.splitlines()
     python = next((line[7:] for line in said if line.startswith("python ")), "")
     if not python:
         raise MachineBlocks(

@@ -18,23 +18,22 @@ SILENT = 1200.0  # seconds without a word; the longest that our program is silen
 CUTS = 20  # how many times the network may go away meanwhile
 LOOK, LONGEST_LOOK = 0.2, 2.0  # seconds between two looks, at first and at most
 
-PLACE = f'errands="${{XDG_CACHE_HOME:-$HOME/.cache}}/{TOOL}/errands"; mine="$errands/$0"; '
 # Called twice, it begins once: the first answer may have been lost. What nobody fetched goes in a week.
 BEGIN = (
-    f'umask 077; {PLACE} mkdir -p "$errands" && cd "$errands" && find . ! -name . -prune -mtime +7 '
-    '-exec rm -rf {} +; cd; test -d "$mine" && exit; mkdir "$mine" || exit; '
+    f'umask 077; all="${{XDG_CACHE_HOME:-$HOME/.cache}}/{TOOL}/errands"; mine="$all/$0"; '
+    'mkdir -p "$all" && cd "$all" && find . ! -name . -prune -mtime +7 -exec rm -rf {} +; '
+    'cd; echo "$mine"; test -d "$mine" && exit; mkdir "$mine" || exit; '
     '{ "$@" </dev/null >"$mine/answer" 2>"$mine/said"; echo $? >"$mine/code"; touch "$mine/over"; } '
     '>/dev/null 2>&1 & echo "$! $(uname -n)" >"$mine/who"'
 )
 # The list is read anew each time: a network file system would go on saying that a new file is not there.
 HEAR = (
-    f'{PLACE} cd "$mine" || exit; read -r pid host <who; '
-    "if ls | grep -qx over; then echo over; "
+    'cd "$0" || exit; read -r pid host <who; if ls | grep -qx over; then echo over; '
     'elif [ "$host" = "$(uname -n)" ] && ! kill -0 "$pid" 2>/dev/null && [ ! -e over ]; then echo gone; '
     "else echo runs; fi; tail -n 1 said"
 )
-FETCH = f'{PLACE} cd "$mine" && echo "$(cat code)" && cat answer && echo "$0" && cat said'
-FORGET = f'{PLACE} rm -rf "$mine"'
+FETCH = 'cd "$0" && echo "$(cat code)" && cat answer && echo "$0" && cat said'
+FORGET = 'rm -rf "$0"'
 
 
 def run(far: Far, words: Sequence[str], hear: Callable[[str], object], report: Report = silent) -> Output:
@@ -43,18 +42,19 @@ def run(far: Far, words: Sequence[str], hear: Callable[[str], object], report: R
     `hear` is told the last line of what it says on standard error, again and again. Raises MachineBlocks when
     it cannot be begun, was ended from outside, or has said nothing for too long.
     """
-    name, pause, last, quiet = secrets.token_hex(8), LOOK, "", 0.0
-    begun = _ask(far, report, BEGIN, name, *words)
+    pause, last, quiet = LOOK, "", 0.0
+    begun = _ask(far, report, far.inside, BEGIN, secrets.token_hex(8), *words)
     if begun.code != 0:
         raise MachineBlocks(
             f"{far.host}: {begun.err.strip()}", fix=f"Look there: ssh {far.host} df -h . /tmp"
         )
+    folder = begun.out.strip()
     while True:
-        state, _, line = _ask(far, report, HEAR, name).out.partition("\n")
+        state, _, line = _ask(far, report, far.run, HEAR, folder).out.partition("\n")
         if state == "over":
-            said = _ask(far, report, FETCH, name).out
-            _ask(far, report, FORGET, name)
-            return _output(said, name)
+            said = _ask(far, report, far.run, FETCH, folder).out
+            _ask(far, report, far.run, FORGET, folder)
+            return _output(said, folder)
         if state != "runs" or quiet > SILENT:
             raise _lost(far, state)
         hear(line.strip())
@@ -64,10 +64,10 @@ def run(far: Far, words: Sequence[str], hear: Callable[[str], object], report: R
         quiet, pause = quiet + pause, min(LONGEST_LOOK, pause * 1.2)
 
 
-def _output(said: str, name: str) -> Output:
+def _output(said: str, folder: str) -> Output:
     """Code, answer and all else, as they were fetched."""
     code, _, rest = said.partition("\n")
-    out, _, err = rest.partition(f"{name}\n")
+    out, _, err = rest.partition(f"{folder}\n")
     return Output(int(code or 1), out, err)  # a full disk may have kept nothing
 
 
@@ -78,11 +78,11 @@ def _lost(far: Far, state: str) -> MachineBlocks:
     )
 
 
-def _ask(far: Far, report: Report, script: str, *words: str) -> Output:
+def _ask(far: Far, report: Report, ask: Callable[..., Output], *words: str) -> Output:
     """What a script says there, however often the network goes away meanwhile."""
     for _ in range(CUTS):
         try:
-            return far.run("sh", "-c", script, *words)
+            return ask("sh", "-c", *words)
         except NetworkTrouble:
             comeback.log_in(far, report)
-    return far.run("sh", "-c", script, *words)
+    return ask("sh", "-c", *words)

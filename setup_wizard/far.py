@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from setup_wizard.errors import MachineBlocks, NetworkTrouble, SetupError
+from setup_wizard.login_shell import BEGINS, as_after_login, joined
 from setup_wizard.world import Output, World
 
 TOOL = "hpc-jupyter-setup"
@@ -27,8 +28,7 @@ REMOTE = 120.0  # seconds for a command there
 LOCAL = 20.0  # seconds for a word with our own master
 ASKED = 60.0  # seconds for a log-in that asks nobody
 FIND = (
-    f'for p in "$HOME/.local/bin/{TOOL}" "$(command -v {TOOL})" '
-    f'"$("$SHELL" -lc "command -v {TOOL}" | tail -n 1)"; '
+    f'for p in "$HOME/.local/bin/{TOOL}" "$(command -v {TOOL})"; '
     'do if [ -x "$p" ]; then echo "tool $p"; "$p" --version; exit 0; fi; done'
 )
 # ssh's word for a log-in that needed no answer of a person's: not of a key as the first of two factors
@@ -48,6 +48,7 @@ class Far:
     folder: Path
     config: str = ""
     alone: bool = False  # whether it let us in by the key alone
+    _bare: bool = False  # whether its login shell runs no command of ours
     _tool: str = ""
     _version: str = ""
 
@@ -113,7 +114,7 @@ class Far:
         on_line: Callable[[str], None] | None = None,
     ) -> Output:
         """Run a command there. 255 is ssh's own trouble, and NetworkTrouble, as is no end in time."""
-        argv = self.through(shlex.join(words))
+        argv = self.through(joined(words))
         output = self.world.run(argv, timeout=timeout, stdin=stdin, on_line=on_line)
         if output.code == -9:
             raise NetworkTrouble(
@@ -123,6 +124,33 @@ class Far:
             raise NetworkTrouble(f"The connection to {self.host} is gone.", fix="Connect again.")
         return output
 
+    def inside(
+        self,
+        *words: str,
+        timeout: float = REMOTE,
+        stdin: str = "",
+        on_line: Callable[[str], None] | None = None,
+    ) -> Output:
+        """Run a command there as after a log-in: with what profiles set, and without what they print.
+
+        Where the login shell does not come to it (a profile that becomes another program), it runs bare.
+        """
+        begun = False
+
+        def hear(line: str) -> None:
+            nonlocal begun
+            if begun and on_line:
+                on_line(line)
+            begun = begun or line.endswith(BEGINS)
+
+        if not self._bare:
+            output = self.run(*as_after_login(words), timeout=timeout, stdin=stdin, on_line=hear)
+            _, mark, said = output.out.partition(f"{BEGINS}\n")
+            if mark:
+                return Output(output.code, said, output.err)
+            self._bare = True
+        return self.run(*words, timeout=timeout, stdin=stdin, on_line=on_line)
+
     def through(self, command: str) -> list[str]:
         """The ssh that runs a line of shell there, through the connection that stands and no other."""
         only = ("ControlMaster=no", "BatchMode=yes", "ProxyCommand=false")
@@ -130,7 +158,7 @@ class Far:
 
     def told(self, words: Sequence[str], kind: type[T]) -> T:
         """What our program there answers, as JSON; its errors are raised here as they are there."""
-        return self.understood(self.run(self.tool(), *words), kind, (TOOL, *words))
+        return self.understood(self.inside(self.tool(), *words), kind, (TOOL, *words))
 
     def understood(self, output: Output, kind: type[T], words: Sequence[str]) -> T:
         """What the command `words` there has answered, as JSON; the same errors."""
@@ -166,7 +194,7 @@ class Far:
     def version(self) -> str:
         """The version of our program there; "" when there is none."""
         if not self._version:
-            said = self.run("sh", "-c", FIND).out.splitlines()
+            said = self.inside("sh", "-c", FIND).out.splitlines()
             self._tool = next((line[5:] for line in said if line.startswith("tool /")), "")
             known = next((line.split()[1] for line in said if line.startswith(f"{TOOL} ")), "0")
             self._version = known if self._tool else ""

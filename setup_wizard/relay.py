@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -108,6 +109,17 @@ def step_of(name: str) -> tuple[Path, list[str]]:
     return folder / mine.id, [*(enter if mine.job.scheduler == "slurm" else []), *carry]
 
 
+def _find(program: str, argv: list[str]) -> None:
+    """Where a program comes by a profile, be ourselves once more, as after a log-in."""
+    from setup_wizard.login_shell import CALL, LOGIN
+    from setup_wizard.world import World
+
+    world = World.here()
+    if not world.which(program) and CALL not in world.env:
+        words = [*world.own_python("setup_wizard.relay"), *argv]
+        os.execve("/bin/sh", ["sh", "-c", LOGIN, f"exec {shlex.join(words)}"], world.env)
+
+
 def main(argv: list[str]) -> int:
     """One of the two commands of this module."""
     if argv[:1] == ["--pipe"]:
@@ -119,7 +131,9 @@ def main(argv: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(0))
     try:
-        listen(*step_of(argv[0]))
+        door, step = step_of(argv[0])
+        _find(step[0], argv)
+        listen(door, step)
     except SetupError as e:
         print(f"{e.problem}\n{e.fix}", file=sys.stderr)
         return e.code

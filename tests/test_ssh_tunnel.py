@@ -214,6 +214,37 @@ def test_the_relay_leads_through_the_job(
         until(lambda: not door.exists())
 
 
+def test_the_relay_finds_slurm_where_only_a_profile_does(
+    world: World, jupyter: WebServer, tmp_path: Path, short: Path
+) -> None:
+    """ssh runs it without the profiles: it goes on as after a log-in. srun is a stand-in that makes no step."""
+    apps = tmp_path / "apps"
+    apps.mkdir()
+    (apps / "srun").write_text('#!/bin/sh\nwhile [ "$1" != -Q ]; do shift; done\nshift\nexec "$@"\n')
+    (apps / "srun").chmod(0o755)
+    (world.home / ".bash_profile").write_text(f"echo Welcome; export PATH={apps}:$PATH\n")
+    path, python = "/nowhere", os.pathsep.join(sys.path)
+    world.env.update(PATH=path, PYTHONPATH=python, XDG_CACHE_HOME=str(short))
+    port = int(jupyter.url.rpartition(":")[2])
+    job = Job(Path(sys.prefix), tmp_path, scheduler="slurm", access="tunnel")
+    mine = session.reserve(world, job, session.this_process(world))
+    session.write(mine.folder, Address(f"http://127.0.0.1:{port}/", "c1", port, world.now()))
+    door = world.cache / "relay" / mine.id
+    argv = [sys.executable, "-m", "setup_wizard.relay", mine.id]
+    with subprocess.Popen(argv, env=world.env, stdout=subprocess.PIPE) as child:
+        try:
+            until(door.exists)
+            with socket.socket(socket.AF_UNIX) as link:
+                link.connect(str(door))
+                link.sendall(b"GET /api HTTP/1.0\r\n\r\n")
+                link.settimeout(30)
+                with link.makefile("rb") as answer:
+                    assert answer.read().endswith(b'{"version": "2.21.0"}')
+        finally:
+            child.terminate()
+    assert not door.exists()
+
+
 def test_the_relay_says_when_there_is_no_such_session(world: World) -> None:
     """A misspelt name is answered as everywhere: a sentence and a fix, no traceback."""
     done = relay(world, "abel-otter")
