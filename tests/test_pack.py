@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from setup_wizard.conda import contents, environment, pack, packed, unpack
+from setup_wizard.conda import contents, environment, pack, packed, squashed, unpack
 from setup_wizard.environments import packs
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.mirror import packages
@@ -28,6 +28,7 @@ from setup_wizard.steps import CondaEnv
 from setup_wizard.trees import picture
 from setup_wizard.world import Progress, World, silent
 from tests.channels import channel, spec
+from tests.images import needs_mksquashfs
 from tests.program import Account
 
 FIRST = f"#!{PLACEHOLDER}/bin/python\n".encode()
@@ -77,11 +78,15 @@ def small(tmp_path_factory: pytest.TempPathFactory, url: str) -> dict[str, Path]
 def made(world: World, prefix: Path, name: str = "a.tar.zst") -> Path:
     """The environment in a file."""
     file = world.home / name
-    pack.write(file, packed.form_of(file), pack.survey(world, prefix, prefix.name), silent)
+    what = pack.survey(world, prefix, prefix.name)
+    if packed.form_of(file) == packed.IMAGE:
+        squashed.write(world, file, what, silent)
+    else:
+        pack.write(file, packed.form_of(file), what, silent)
     return file
 
 
-@pytest.mark.parametrize("form", packed.FORMATS)
+@pytest.mark.parametrize("form", [*packed.FORMATS, pytest.param(packed.IMAGE, marks=needs_mksquashfs)])
 def test_it_is_the_same_elsewhere(world: World, env: Path, form: str) -> None:
     """Every file with its mode; the prefix rewritten in texts, programs, links and hashes; no trace of it."""
     file = made(world, env, f"a.{form}")

@@ -6,33 +6,14 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from setup_wizard.conda import contents
 from setup_wizard.trees import picture
+from tests.images import mounted, needs_fuse, needs_mksquashfs
 from tests.program import Account
-
-UNMOUNT = ["umount"] if os.geteuid() == 0 else ["fusermount", "-u"]
-needs_mksquashfs = pytest.mark.skipif(not shutil.which("mksquashfs"), reason="mksquashfs is not installed")
-
-
-def can_mount() -> bool:
-    """Whether this user may mount a file system in user space."""
-    return bool(shutil.which("squashfuse") and shutil.which(UNMOUNT[0]) and os.access("/dev/fuse", os.W_OK))
-
-
-@contextmanager
-def mounted(image: Path, place: Path) -> Iterator[None]:
-    """The image at a place."""
-    subprocess.run(["squashfuse", image, place], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run([*UNMOUNT, place], check=True)
 
 
 @pytest.fixture
@@ -59,7 +40,7 @@ def test_it_holds_the_environment(account: Account, made: Path, tmp_path: Path) 
 
 
 @needs_mksquashfs
-@pytest.mark.skipif(not can_mount(), reason="no squashfuse, or /dev/fuse is not for this user")
+@needs_fuse
 def test_it_works_where_it_is_mounted(account: Account, made: Path, tmp_path: Path) -> None:
     """Mounted in the place of its environment, its Python runs from there, and nothing can be written."""
     image = tmp_path / "tiny.squashfs"
@@ -74,20 +55,52 @@ def test_it_works_where_it_is_mounted(account: Account, made: Path, tmp_path: Pa
 
 
 @needs_mksquashfs
-def test_what_it_is_not_for(account: Account, made: Path, tmp_path: Path) -> None:
-    """It is not unpacked, and not written over what is there; each is told with the other way."""
-    image = tmp_path / "tiny.squashfs"
-    assert account.run("env", "pack", "tiny", "-o", str(image)).returncode == 0
-    unpacked = account.run("env", "unpack", str(image), "-n", "copy", "--yes")
-    assert (unpacked.returncode, "mounted in the place" in unpacked.stderr) == (2, True)
-    over = account.run("env", "pack", "tiny", "-o", str(image))
+def test_it_is_unpacked(account: Account, made: Path, tmp_path: Path) -> None:
+    """An environment and its kernel come of it, as of an archive, and are sound; undo takes them back."""
+    image, torn = tmp_path / "tiny.squashfs", tmp_path / ".tiny.squashfs.hpc-jupyter-setup-killed"
+    torn.touch()
+    os.mkfifo(made / "bin/pipe")
+    assert "bin/pipe is no file" in account.run("env", "pack", "tiny", "-o", str(image)).stdout
+    assert not torn.exists()
+    words = ("env", "unpack", str(image), "-n", "copy", "--yes", "--json")
+    copy = Path(json.loads(account.run(*words).stdout)["prefix"])
+    assert json.loads(account.run(*words).stdout)["changed"] == []
+    ran = account.run("env", "run", "copy", "python", "-c", "import sys; print(sys.prefix)")
+    assert (ran.stdout, ran.returncode) == (f"{copy}\n", 0)
+    assert not (copy / "bin/pipe").exists()
+    (checked,) = json.loads(account.run("env", "check", "copy", "--json").stdout)["environments"]
+    assert checked["remarks"] == []
+    assert account.run("undo", "--yes").returncode == 0
+    assert not copy.exists()
+
+
+@needs_mksquashfs
+def test_over_what_it_is_written(account: Account, made: Path, tmp_path: Path) -> None:
+    """Over an image of before; never over one that somebody else has made, which is not unpacked either."""
+    image, foreign = tmp_path / "tiny.squashfs", tmp_path / "foreign.squashfs"
+    for _ in range(2):
+        assert account.run("env", "pack", "tiny", "-o", str(image)).returncode == 0
+    subprocess.run(["mksquashfs", made / "bin", foreign, "-quiet", "-no-progress"], check=True)
+    kept = foreign.read_bytes()
+    over = account.run("env", "pack", "tiny", "-o", str(foreign))
     assert (over.returncode, "is there already" in over.stderr) == (2, True)
+    out = account.run("env", "unpack", str(foreign), "-n", "copy", "--yes")
+    assert (out.returncode, "is not an environment packed by this program" in out.stderr) == (2, True)
+    assert foreign.read_bytes() == kept
+    image.write_bytes(image.read_bytes()[:-1])
+    assert account.run("env", "unpack", str(image), "-n", "copy", "--yes").returncode == 2
 
 
 def test_without_the_program(account: Account, made: Path, tmp_path: Path) -> None:
-    """Without mksquashfs nothing is begun, and the format that works everywhere is named."""
+    """Without mksquashfs nothing is begun, nor without unsquashfs; the other format is named."""
+    image = tmp_path / "there.squashfs"
+    if shutil.which("mksquashfs"):
+        assert account.run("env", "pack", "tiny", "-o", str(image)).returncode == 0
     account.env["PATH"] = str(made / "bin")
     ran = account.run("env", "pack", "tiny", "-o", str(tmp_path / "tiny.squashfs"))
     assert ran.returncode == 3
     assert "--format tar.zst" in ran.stderr
-    assert not list(tmp_path.glob("*squashfs*"))
+    assert not list(tmp_path.glob("tiny.squashfs*"))
+    if image.exists():
+        ran = account.run("env", "unpack", str(image), "-n", "copy", "--yes")
+        assert (ran.returncode, "unsquashfs takes files out" in ran.stderr) == (3, True)

@@ -14,6 +14,7 @@ import stat
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -89,28 +90,39 @@ def survey(world: World, prefix: Path, name: str, spec: EnvSpec | None = None) -
 def write(path: Path, form: packed.Format, what: Survey, report: Report) -> int:
     """Write the file, whole or not at all; its size in bytes. Raises MachineBlocks."""
     path = path.resolve()
-    files.sweep(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd, beside = tempfile.mkstemp(prefix=f".{path.name}.hpc-jupyter-setup-", dir=path.parent)
+        with beside(path) as torn:
+            with torn.open("wb") as raw:
+                os.fchmod(raw.fileno(), rights(what))
+                with packed.writing(raw, form) as plain:
+                    _write(plain, what, report)
+                raw.flush()
+                os.fsync(raw.fileno())
+            os.replace(torn, path)
     except OSError as e:
         raise files.cannot_write(path, e) from e
-    try:
-        with open(fd, "wb") as raw:
-            umask = os.umask(0)
-            os.umask(umask)
-            os.fchmod(fd, 0o600 if what.secret else 0o644 & ~umask)
-            with packed.writing(raw, form) as plain:
-                _write(plain, what, report)
-            raw.flush()
-            os.fsync(fd)
-        os.replace(beside, path)
-    except OSError as e:
-        raise files.cannot_write(path, e) from e
-    finally:
-        Path(beside).unlink(missing_ok=True)
     files.sync_folder(path.parent)
     return path.stat().st_size
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """An empty file beside the one to be written, gone afterwards; what killed runs left there goes first."""
+    files.sweep(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd, name = tempfile.mkstemp(prefix=f".{path.name}.hpc-jupyter-setup-", dir=path.parent)
+    os.close(fd)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def rights(what: Survey) -> int:
+    """The mode of the file: for its owner alone where it holds what may be a secret."""
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o600 if what.secret else 0o644 & ~umask
 
 
 def stamp(prefix: Path) -> str:

@@ -1,7 +1,8 @@
 """An environment packed into one file: what its note says, and the file opened.
 
-The note is the first member of the archive, so that a look at it reads a few kilobytes. The other members are
-the files of the environment, as they are: those that name its prefix are named in the note.
+The note is the first member of an archive and lies behind a squashed image, so that a look at it reads a few
+kilobytes. All else is the files of the environment, as they are: those that name its prefix are named in the
+note.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import IO, Literal
 
 import msgspec
 
+from setup_wizard.conda import tail
 from setup_wizard.conda.contents import Whole
 from setup_wizard.conda.lock import here as platform_of
 from setup_wizard.conda.spec import EnvSpec
@@ -30,8 +32,8 @@ else:
     from backports import zstd
 
 Format = Literal["tar.zst", "tar.gz", "squashfs"]
-FORMATS: tuple[Format, ...] = ("tar.zst", "tar.gz")  # from which an environment can be made
-IMAGE: Format = "squashfs"  # which is mounted as it is
+FORMATS: tuple[Format, ...] = ("tar.zst", "tar.gz")  # archives
+IMAGE: Format = "squashfs"  # which can be mounted as well
 NOTE = "conda-meta/hpc-jupyter-setup.pack"
 VERSION = 1
 BLOCK = 1 << 20  # bytes read at a time
@@ -58,7 +60,8 @@ class Packed(msgspec.Struct, frozen=True):
     """What is packed: the environment of that name and prefix, made for that platform, with so much in it.
 
     `glibc` is the least that it needs ("": none known), `bytes` and `files` are what it takes when unpacked.
-    `stamp` says how the environment stood, see `pack.stamp`.
+    `stamp` says how the environment stood, see `pack.stamp`. `folders` are those of an image in which a
+    file finds others by where it lies itself, or by the prefix: see `linked`.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Packed(msgspec.Struct, frozen=True):
     naming: tuple[Naming, ...] = ()
     stamp: str = ""
     version: int = VERSION
+    folders: tuple[str, ...] = ()
 
 
 def encode(note: Packed) -> bytes:
@@ -81,8 +85,19 @@ def encode(note: Packed) -> bytes:
 
 def look(path: Path) -> Packed:
     """The note of a packed environment. Raises BadInput for a file that is none."""
+    if is_image(path):
+        return _decode(tail.read(path), path)
     with reading(path) as archive:
         return note_of(archive, path)
+
+
+def is_image(path: Path) -> bool:
+    """Whether it is a squashed image, and not an archive. Raises BadInput for what cannot be read."""
+    try:
+        with path.open("rb") as raw:
+            return _form(raw.read(4)) == IMAGE
+    except OSError as e:
+        raise _not_read(path, e) from e
 
 
 def note_of(archive: tarfile.TarFile, path: Path) -> Packed:
@@ -91,7 +106,12 @@ def note_of(archive: tarfile.TarFile, path: Path) -> Packed:
     content = archive.extractfile(first) if first and first.name == NOTE else None
     if not first or not content or first.size > _LONGEST_NOTE:
         raise not_packed(path)
-    data = content.read()
+    return _decode(content.read(), path)
+
+
+def _decode(data: bytes, path: Path) -> Packed:
+    if not data:
+        raise not_packed(path)
     try:
         if msgspec.json.decode(data)["version"] > VERSION:
             raise BadInput(
@@ -117,7 +137,7 @@ def reading(path: Path) -> Iterator[tarfile.TarFile]:
         raise damaged(path, e) from e
     except OSError as e:
         if e.filename and Path(e.filename) == path:
-            raise BadInput(f"{path} cannot be read: {e.strerror}.", fix=f"ls -l {path}") from e
+            raise _not_read(path, e) from e
         raise
 
 
@@ -186,16 +206,26 @@ def damaged(path: Path, why: object) -> BadInput:
     )
 
 
+def untrusted(path: Path, entry: str, why: str) -> BadInput:
+    """The error for a file with an entry that nobody may make."""
+    return BadInput(
+        f"{path} is not to be trusted: its entry «{entry}» {why}.",
+        fix="Do not use this file. Pack the environment anew: hpc-jupyter-setup env pack NAME",
+    )
+
+
+def _not_read(path: Path, e: OSError) -> BadInput:
+    return BadInput(f"{path} cannot be read: {e.strerror}.", fix=f"ls -l {path}")
+
+
+def _form(head: bytes) -> str:
+    return next((form for magic, form in MAGIC.items() if head.startswith(magic)), "")
+
+
 def _unpacking(raw: IO[bytes], path: Path) -> io.BufferedIOBase:
-    head = raw.read(4)
+    form = _form(raw.read(4))
     raw.seek(0)
-    form = next((form for magic, form in MAGIC.items() if head.startswith(magic)), "")
-    if form == IMAGE:
-        raise BadInput(
-            f"{path} is a squashed image: it is mounted in the place of its environment, not unpacked.",
-            fix="Pack one that can be unpacked: hpc-jupyter-setup env pack NAME --format tar.zst",
-        )
-    if not form:
+    if form not in FORMATS:
         raise not_packed(path)
     return gzip.GzipFile(fileobj=raw) if form == "tar.gz" else zstd.ZstdFile(raw)
 

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from setup_wizard.errors import MachineBlocks
+
+if TYPE_CHECKING:
+    from setup_wizard.conda.packed import Naming
 
 SHEBANG = 127  # bytes that every Linux reads of a first line; a longer one starts something else, or nothing
 ENDS = rb"(?![\w+-]|\.\w)"  # behind a prefix: /envs/work is not named by /envs/work-2 or /envs/work.old
@@ -55,3 +62,23 @@ def _pattern(old: str, new: str) -> re.Pattern[bytes]:
     before = {new.encode()[: found.start()] for found in re.finditer(re.escape(was) + ENDS, new.encode())}
     parts = b"".join(b"(?<!%s)" % re.escape(head) for head in sorted(before) if head)
     return re.compile(parts + re.escape(was) + ENDS)
+
+
+def in_packed(data: bytes, naming: Naming, old: Path, new: Path) -> bytes:
+    """The same for a file of a packed environment. Raises MachineBlocks where it must be, and cannot."""
+    try:
+        if naming.binary:
+            return in_binary(data, str(old), str(new), naming.room)
+        return in_text(data, str(old), str(new))
+    except Unfit as e:
+        if not naming.sure:
+            return data
+        raise MachineBlocks(
+            f"{naming.path} cannot be made to name {new}: {e}.", fix="Choose a shorter place: --prefix"
+        ) from e
+
+
+def link(leads: str, old: Path, new: Path) -> str:
+    """Where a link of an environment leads in another prefix."""
+    inside = leads == str(old) or leads.startswith(f"{old}/")
+    return f"{new}{leads[len(str(old)) :]}" if inside else leads

@@ -14,10 +14,9 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import files
-from setup_wizard.conda import contents, packed, registry, relocate, twin
+from setup_wizard.conda import contents, packed, registry, relocate, squashed, twin
 from setup_wizard.conda.build import BUILDING, begin_anew, building_of, remove_building
 from setup_wizard.conda.packed import BLOCK, Naming, Packed
-from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.world import Progress, Report, World
 
 LARGE = 64 << 20  # bytes: what is larger is not held in memory, unless the prefix in it is to be rewritten
@@ -47,6 +46,10 @@ def make(world: World, file: Path, prefix: Path, report: Report) -> None:
 
 def into(world: World, file: Path, folder: Path, prefix: Path, report: Report) -> Packed:
     """Put what is packed into a folder that will be `prefix`; what the note says of it."""
+    if packed.is_image(file):
+        note, rewritten = squashed.into(world, file, folder, prefix, report)
+        _mend_records(folder, rewritten)
+        return note
     with packed.reading(file) as archive:
         note = packed.note_of(archive, file)
         packed.fits(world, note, file)
@@ -88,7 +91,7 @@ class _Work:
             os.makedirs(target, exist_ok=True)
             self.folders[target] = member.mode & 0o777 | 0o700
         elif member.issym():
-            os.symlink(self._moved_link(member.linkname), target)
+            os.symlink(relocate.link(member.linkname, self.note.prefix, self.prefix), target)
         elif member.islnk():
             os.link(f"{self.folder}/{member.linkname}", target)
         else:
@@ -99,29 +102,18 @@ class _Work:
         path = member.name
         parts, above = path.split("/"), path.rpartition("/")[0]
         if not {"", ".", ".."}.isdisjoint(parts) or "\0" in path:
-            raise self._evil(path, "leads out of the environment")
+            raise packed.untrusted(self.file, path, "leads out of the environment")
         if path in self.made or (above and f"{self.folder}/{above}" not in self.folders):
-            raise self._evil(path, "comes twice, or goes through a link")
+            raise packed.untrusted(self.file, path, "comes twice, or goes through a link")
         if path == "conda-meta" and not member.isdir():
-            raise self._evil(path, "is no folder")
+            raise packed.untrusted(self.file, path, "is no folder")
         if path in (contents.WHOLE, contents.WAS_WHOLE, BUILDING):
-            raise self._evil(path, "is not for an archive to bring")
+            raise packed.untrusted(self.file, path, "is not for an archive to bring")
         if member.islnk() and not (self.made.get(member.linkname) and path not in self.naming):
-            raise self._evil(path, f"is a link to {member.linkname}")
+            raise packed.untrusted(self.file, path, f"is a link to {member.linkname}")
         if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
-            raise self._evil(path, "is neither file, folder nor link")
+            raise packed.untrusted(self.file, path, "is neither file, folder nor link")
         return path
-
-    def _evil(self, path: str, why: str) -> BadInput:
-        return BadInput(
-            f"{self.file} is not to be trusted: its entry «{path}» {why}.",
-            fix="Do not use this file. Pack the environment anew: hpc-jupyter-setup env pack NAME",
-        )
-
-    def _moved_link(self, leads: str) -> str:
-        old = str(self.note.prefix)
-        inside = leads == old or leads.startswith(f"{old}/")
-        return f"{self.prefix}{leads[len(old) :]}" if inside else leads
 
     def _write(self, archive: tarfile.TarFile, member: tarfile.TarInfo, target: str) -> None:
         content = archive.extractfile(member)
@@ -131,7 +123,7 @@ class _Work:
             naming = self.naming.get(member.name)
             if naming or member.size <= LARGE:
                 data = content.read()
-                new = self._moved(data, naming) if naming else data
+                new = relocate.in_packed(data, naming, self.note.prefix, self.prefix) if naming else data
                 out.write(new)
             else:
                 new = data = b""
@@ -144,19 +136,6 @@ class _Work:
                 os.utime(fd, (moment, moment))
             else:
                 self.rewritten.add(member.name)
-
-    def _moved(self, data: bytes, naming: Naming) -> bytes:
-        old, new = str(self.note.prefix), str(self.prefix)
-        try:
-            if naming.binary:
-                return relocate.in_binary(data, old, new, naming.room)
-            return relocate.in_text(data, old, new)
-        except relocate.Unfit as e:
-            if not naming.sure:
-                return data
-            raise MachineBlocks(
-                f"{naming.path} cannot be made to name {new}: {e}.", fix="Choose a shorter place: --prefix"
-            ) from e
 
 
 def _mend_records(folder: Path, rewritten: set[str]) -> None:

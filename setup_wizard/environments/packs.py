@@ -108,6 +108,8 @@ def plan(world: World, receipt: Receipt, file: Path, name: str | None, prefix: P
     file = file.expanduser().absolute()
     note = packed.look(file)
     packed.fits(world, note, file)
+    if packed.is_image(file):
+        squashed.takes_out(world)
     called = check_name(name, "--name") if name else prefix.name if prefix else note.name
     where = environments.spelled(prefix or environments.folder(receipt, world) / called, receipt)
     return Plan((_unpacked(note, file, called, where), Kernel(called, where)))

@@ -41,21 +41,20 @@ def packed(wanted: Packing, written: int) -> Page:
         line("Packed: ", (str(wanted.file), "path"), f" ({size(written)}; {inside})"),
         *notes,
         GAP,
-        *(_mounted(wanted) if wanted.form == "squashfs" else _unpacked(wanted)),
-    ]
-
-
-def _unpacked(wanted: Packing) -> Page:
-    return [
         line("An environment from it, also on another account or machine:"),
         whole(f"hpc-jupyter-setup env unpack {wanted.file}", indent=2),
+        *(_mounted(wanted) if wanted.form == "squashfs" else []),
     ]
 
 
 def _mounted(wanted: Packing) -> Page:
     file, prefix = wanted.file, wanted.survey.note.prefix
     return [
-        line("It is mounted where the environment is, at that very path; on a node, or in a container:"),
+        line("A session that reads from it, wherever it is mounted:"),
+        whole(f"hpc-jupyter-setup launch --from-pack {file}", indent=2),
+        line(
+            "By hand it is mounted where the environment is, at that very path; on a node, or in a container:"
+        ),
         whole(f"squashfuse {file} {prefix}", indent=2),
         whole(f"apptainer exec --bind {file}:{prefix}:image-src=/ IMAGE {prefix}/bin/python", indent=2),
     ]
