@@ -41,6 +41,7 @@ PACKAGE_OF = {  # the Debian package of a program
     "bwrap": "bubblewrap",
     "mksquashfs": "squashfs-tools",
     "squashfuse": "squashfuse",
+    "fusermount3": "fuse3",
     "chromium": "chromium",
     # The other shells whose start files are judged.
     "fish": "fish",

@@ -109,10 +109,11 @@ class Serve:
     # --- start ------------------------------------------------------------------------------------------
 
     def _unpack(self, mine: Nook) -> None:
-        """Take a packed environment to the node's own disk; a signal ends that, too."""
+        """Take a packed environment to the node; a signal ends that, too."""
         if self.job.packed and self.place:
             source = unpacked.Source(self.job.packed, self.job.prefix, self.job.local)
-            self.prefix, note = unpacked.make(self.world, mine, source, lambda _: self._wait(0))
+            self.prefix, note, said = unpacked.make(self.world, mine, source, lambda _: self._wait(0))
+            self._say(said)
             self.place = msgspec.structs.replace(self.place, prefix=self.prefix, note=note)
             session.write(self.session.folder, self.place)
 
@@ -149,8 +150,7 @@ class Serve:
 
     def _until_it_answers(self, mine: Nook) -> None:
         """Wait until what answers at our port shows our sign."""
-        sign, port = session.sign(self.session), self.way.spot.port
-        deadline = self.world.now() + START
+        sign, port, deadline = session.sign(self.session), self.way.spot.port, self.world.now() + START
         while self.world.now() < deadline:
             if start.port(mine) == port and start.shows(self.world, self.way.base, sign):
                 return
@@ -213,7 +213,7 @@ class Serve:
             return End(self.world.now(), "left")  # ended from the browser: File, Shut Down
         log = files.read_text(self.session.folder / "jupyter.log")
         image = self.job.container.image if self.job.container else ""
-        why = words.death(log, code, self.prefix, self.job.interface, image)
+        why = words.death(log, code, self.job.prefix, self.job.interface, image)
         return End(self.world.now(), "died", *why)
 
     # --- the end ----------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class Job(msgspec.Struct, frozen=True):
     """What to start: Jupyter of the environment at `prefix`, in `folder`, and through what.
 
     `modules` are environment modules, some below `modulepaths`. With a container, the prefix is one inside.
-    `scratch` is for what is temporary. What is `packed` is unpacked on the node, below one of `local`.
+    `scratch` is for what is temporary. What is `packed` goes to the node, below one of `local`.
     """
 
     prefix: Path

@@ -12,13 +12,34 @@ from typing import Any
 import msgspec
 
 from setup_wizard import launch, session
-from setup_wizard.conda import environment, pack
+from setup_wizard.conda import environment, pack, packed
 from setup_wizard.conda.spec import named, read_spec
+from setup_wizard.environments import packs
+from setup_wizard.jupyter import nook
 from setup_wizard.jupyter.nook import Nook
 from setup_wizard.mirror import build, server
 from setup_wizard.session import Address, Job, Place, Session
-from setup_wizard.world import Ask, Reply, World, silent
+from setup_wizard.world import Ask, Disk, Reply, World, silent
+from tests import images
 from tests.conftest import CACHE
+
+
+class Node(World):
+    """A node whose disks are what a test says."""
+
+    def __init__(self, home: Path, env: dict[str, str]) -> None:
+        super().__init__(home, env)
+        self.disks: dict[Path, Disk] = {}
+
+    def disk(self, path: Path) -> Disk:
+        return self.disks.get(Path(path)) or super().disk(path)
+
+
+def a_nook(node: Node) -> Nook:
+    """A session's nook on it."""
+    made = nook.make(node)
+    node.disks[made.path.parent] = node.disk(made.path.parent)
+    return made
 
 
 def machine(folder: Path) -> World:
@@ -36,14 +57,15 @@ def job(world: World, prefix: Path, **more: Any) -> Job:
     return Job(prefix, folder, **more)
 
 
-def packed_lab(folder: Path) -> tuple[Path, Path]:
+def packed_lab(folder: Path, form: packed.Format = "tar.zst") -> tuple[Path, Path]:
     """A real conda environment with JupyterLab below the folder, and the file in which it is packed."""
-    world, prefix, file = World(folder, dict(os.environ)), folder / "envs/lab", folder / "lab.tar.zst"
+    world, prefix, file = World(folder, dict(os.environ)), folder / "envs/lab", folder / f"lab.{form}"
     made = build.build(World.here(), CACHE / "mirror")
     with server.serve(made.path) as url:
         asked = msgspec.structs.replace(read_spec(named("jupyterlab")), channels=(f"{url}/conda-forge",))
         environment.create(world, prefix, asked)
-    pack.write(file, "tar.zst", pack.survey(world, prefix, "lab"), silent)
+    what = packs.Packing(pack.survey(world, prefix, "lab"), file, form, 0, 0)
+    packs.write(world, what, silent)
     return prefix, file
 
 
@@ -96,9 +118,10 @@ def assert_nothing_left(world: World, mine: Session) -> None:
     """No process, no folder on the node, no secret."""
     place = session.read(mine.folder, Place)
     if place:
-        nook = Nook(place.folder)
-        assert world.marked(nook.mark) == []
-        assert not nook.path.exists()
+        left = Nook(place.folder)
+        assert world.marked(left.mark) == []
+        assert not images.is_mounted(left.image)
+        assert not os.path.lexists(left.path)
         until(lambda: world.born(place.serve.pid) != place.serve.born)
     assert [p.name for p in mine.folder.iterdir() if p.name in session.SECRETS] == []
 

@@ -18,14 +18,14 @@ from setup_wizard.environments import packs
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.journal import Journal
 from setup_wizard.jupyter import nook, unpacked
-from setup_wizard.jupyter.nook import Nook
 from setup_wizard.mirror.tiny import stub
 from setup_wizard.schedulers import Resources
 from setup_wizard.session import Address, End, Place
 from setup_wizard.steps import Kernel
 from setup_wizard.trees import picture
-from setup_wizard.world import Disk, Progress, World, silent
+from setup_wizard.world import Progress, World, silent
 from tests.channels import channel, spec
+from tests.session_parts import Node, a_nook
 
 OTHER_DISK = Path("/dev/shm")
 
@@ -44,30 +44,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "envs/a", file
 
 
-class Node(World):
-    """A node whose disks are what a test says."""
-
-    disks: dict[Path, Disk]
-
-    def disk(self, path: Path) -> Disk:
-        return self.disks.get(Path(path)) or super().disk(path)
-
-
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
     """A node with an empty home, and a disk of its own in a folder."""
     (tmp_path / "home").mkdir()
     (tmp_path / "local").mkdir()
-    node = Node(tmp_path / "home", {"PATH": os.environ["PATH"], "LOCAL": str(tmp_path / "local")})
-    node.disks = {}
-    return node
-
-
-def a_nook(node: Node) -> Nook:
-    """A session's nook on it."""
-    made = nook.make(node)
-    node.disks[made.path.parent] = node.disk(made.path.parent)
-    return made
+    return Node(tmp_path / "home", {"PATH": os.environ["PATH"], "LOCAL": str(tmp_path / "local")})
 
 
 def test_where_it_goes(node: Node, small: tuple[Path, Path]) -> None:
@@ -81,8 +63,8 @@ def test_where_it_goes(node: Node, small: tuple[Path, Path]) -> None:
         node.disks[local] = disk
         assert next(iter(unpacked._bases(node, mine, source))) == local
         copy = unpacked.make(node, mine, source, silent)
-        assert copy == (mine.copy.resolve(), "")
-        nook.remove_copy(mine)
+        assert copy[:2] == (mine.copy.resolve(), "")
+        nook.remove_copy(node, mine)
     nook.leave(node, mine, patience=1)
     assert os.listdir(local) == []
 
@@ -130,7 +112,7 @@ def test_what_takes_too_long_is_given_up(
     assert "takes more than" in copy.note
     assert not mine.copy.exists()
     copy = unpacked.make(node, mine, unpacked.Source(file, prefix / "gone"), silent)
-    assert copy == (mine.copy, "")
+    assert copy[:2] == (mine.copy, "")
     nook.leave(node, mine, patience=1)
 
 
@@ -144,7 +126,7 @@ def test_an_end_while_it_unpacks_leaves_nothing(node: Node, small: tuple[Path, P
 
     with pytest.raises(KeyboardInterrupt):
         unpacked.make(node, mine, unpacked.Source(file, prefix), told)
-    nook.remove_copy(mine)
+    nook.remove_copy(node, mine)
     cut = node.home / "cut.tar.zst"
     cut.write_bytes(file.read_bytes()[:-5])
     copy = unpacked.make(node, mine, unpacked.Source(cut, prefix), silent)

@@ -12,6 +12,7 @@ from pathlib import Path
 from string import Template
 
 from setup_wizard.errors import MachineBlocks
+from setup_wizard.jupyter import mounted
 from setup_wizard.world import World
 
 PREFIX, OWNER = "hjs-", "owner"
@@ -56,6 +57,11 @@ class Nook:
     def copy(self) -> Path:
         """The environment's copy on a disk of this node, or a link to the folder that has it."""
         return self.path / "env"
+
+    @property
+    def image(self) -> Path:
+        """Where the image is mounted that the environment's copy reads from."""
+        return self.path / "image"
 
     @property
     def mark(self) -> str:
@@ -128,19 +134,19 @@ def leave(world: World, nook: Nook, patience: float) -> None:
         while world.marked(nook.mark) and world.now() < deadline:
             world.sleep(PAUSE)
         deadline = world.now() + patience
-    if nook.path.name.startswith(PREFIX):
-        remove_copy(nook)
+    if nook.path.name.startswith(PREFIX) and remove_copy(world, nook):
         shutil.rmtree(nook.path, ignore_errors=True)
 
 
-def remove_copy(nook: Nook) -> None:
-    """Remove the environment's copy, on whatever disk of the node it is."""
+def remove_copy(world: World, nook: Nook) -> bool:
+    """Remove the environment's copy, on whatever disk of the node it is; whether its image is away, too."""
     if nook.copy.is_symlink():
         there = Path(os.readlink(nook.copy))
         if there.name.startswith(PREFIX):
             shutil.rmtree(there, ignore_errors=True)
         nook.copy.unlink(missing_ok=True)
     shutil.rmtree(nook.copy, ignore_errors=True)
+    return mounted.unmount(world, nook.image)
 
 
 def scratch(world: World, wanted: str) -> Path:

@@ -1,11 +1,14 @@
-"""A packed environment on the node's own disk, for as long as its session lasts.
+"""A packed environment on a node, for as long as its session lasts: mounted, or on the node's own disk.
 
-Thousands of small files are read from there, in place of a file system that all nodes share. Where it cannot
-be, the environment is used as it is, and a sentence says why.
+A squashed image is mounted, and what cannot be used as it is in there lies beside it; where that cannot be,
+and of an archive always, all of it goes to a disk of the node. In place of thousands of small files one large
+one is read from the file system that all nodes share. Where neither can be, the environment is used as it is,
+and a sentence says why.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -17,6 +20,7 @@ import msgspec
 
 from setup_wizard.errors import MachineBlocks, SetupError
 from setup_wizard.files import cannot_write
+from setup_wizard.jupyter import mounted
 from setup_wizard.jupyter.nook import FAR, PREFIX, Nook, filled, remove_copy
 from setup_wizard.world import Progress, Report, World
 
@@ -38,10 +42,11 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Copy(NamedTuple):
-    """The prefix to start from, and what to tell the user when it is not on the node's own disk."""
+    """The prefix to start from, what to tell the user if it is the environment as it is, and for the log."""
 
     prefix: Path
-    note: str = ""
+    note: str
+    said: str
 
 
 def make(world: World, nook: Nook, source: Source, report: Report) -> Copy:
@@ -49,24 +54,59 @@ def make(world: World, nook: Nook, source: Source, report: Report) -> Copy:
 
     Raises MachineBlocks when neither can be had. Whatever `report` raises ends it.
     """
-    from setup_wizard.conda import packed, unpack  # most sessions need none of it
+    from setup_wizard.conda import packed  # most sessions need none of it
 
+    said = ""
     try:
-        note = packed.look(source.file)
-        folder = _folder(world, nook, source, note)
-        prefix = Path(os.path.realpath(folder))
-        try:
-            unpack.into(world, source.file, prefix, prefix, _in_time(world, source, report))
-        except OSError as e:
-            raise cannot_write(prefix, e) from e
+        note, prefix = packed.look(source.file), None
+        if packed.is_image(source.file):
+            prefix, said = _mounted(world, nook, source, note, report)
+        prefix = prefix or _unpacked(world, nook, source, note, report)
         _offer_kernels(world, note.prefix, prefix)
-        return Copy(prefix)
+        return Copy(prefix, "", f"{said}{source.file} is used in {prefix}.")
     except SetupError as e:
-        remove_copy(nook)
+        remove_copy(world, nook)
         if not _runs(source):
             raise
         told = f"It runs from {source.prefix}, and not from a disk of the node: {e.problem}"
-        return Copy(source.prefix, told)
+        return Copy(source.prefix, told, f"{said}{told}")
+
+
+def _mounted(
+    world: World, nook: Nook, source: Source, note: Packed, report: Report
+) -> tuple[Path | None, str]:
+    """The prefix that reads from the mounted image; or why there is none."""
+    from setup_wizard.conda import linked, packed
+
+    try:
+        packed.fits(world, note, source.file)
+        mounted.mount(world, source.file, nook.image)
+        with _written(nook.copy):
+            linking = linked.look(source.file, nook.image, note)
+            prefix = Path(os.path.realpath(_folder(world, nook, source, linking.takes)))
+            linking.make(prefix, report)
+    except SetupError as e:
+        remove_copy(world, nook)
+        return None, f"{e.problem} "
+    return prefix, ""
+
+
+def _unpacked(world: World, nook: Nook, source: Source, note: Packed, report: Report) -> Path:
+    """The prefix on a disk of the node, with all that is packed."""
+    from setup_wizard.conda import unpack
+
+    prefix = Path(os.path.realpath(_folder(world, nook, source, note)))
+    with _written(prefix):
+        unpack.into(world, source.file, prefix, prefix, _in_time(world, source, report))
+    return prefix
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as e:
+        raise cannot_write(path, e) from e
 
 
 def _in_time(world: World, source: Source, report: Report) -> Report:

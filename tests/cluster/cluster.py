@@ -72,6 +72,7 @@ class Cluster:
             self.fabric = Fabric()
             config.write(self.base, self.users, enforce, accounts)
             config.new_homes(self.base, self.users)
+            self.fuse = machine.fuse(self.base)
             self._start()
         except BaseException:
             self.down()
@@ -213,7 +214,7 @@ class Cluster:
             "keep": [base, *map(str, self.keep)],
             "write": [base],
             "folders": [*RUN, *(user.home for user in self.users)],
-            "bind": [(str(home), self.user.home), *more, *etc],
+            "bind": [(str(home), self.user.home), *more, *etc, *self.fuse],
             "start": list(self._daemons(name)),
             "log": f"{base}/log/boot-{name}.log",
         }

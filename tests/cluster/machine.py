@@ -61,6 +61,16 @@ def new_base() -> tuple[Path, int]:
     return made.rename(made.with_name(made.name.replace(NEW, PREFIX))), held
 
 
+def fuse(base: Path) -> list[tuple[str, str]]:
+    """A door to FUSE that every user may use, as nodes have it, and its place; none for an ordinary user."""
+    door, made = Path("/dev/fuse"), base / "fuse"
+    if os.geteuid() != 0 or not door.exists():
+        return []
+    os.mknod(made, door.stat().st_mode, door.stat().st_rdev)
+    made.chmod(0o666)
+    return [(str(made), str(door))]
+
+
 def lock(base: Path) -> int:
     """Show that a cluster's folder is in use, as long as this process lives."""
     handle = os.open(base / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
