@@ -42,6 +42,7 @@ PACKAGE_OF = {  # the Debian package of a program
     "mksquashfs": "squashfs-tools",
     "squashfuse": "squashfuse",
     "fusermount3": "fuse3",
+    "R": "r-cran-irkernel",  # which brings R
     "chromium": "chromium",
     # The other shells whose start files are judged.
     "fish": "fish",

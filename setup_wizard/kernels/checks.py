@@ -12,7 +12,8 @@ from setup_wizard.kernels import Kernelspec
 from setup_wizard.selftest import Check, Started, Trial
 from setup_wizard.world import Progress, Report, World
 
-# What is said, why that is, and what to do; {0} is what was found, {name} and {prefix} are the kernel's.
+# What is said, last line first, why that is, and what to do; {0} is what was found, {small} the same in small
+# letters, {name} and {prefix} are the kernel's.
 CAUSES = (
     (
         r"No module named '?(?:ipykernel(?:_launcher)?)\b",
@@ -24,9 +25,13 @@ CAUSES = (
         "it misses its module {0}",
         "hpc-jupyter-setup env check {prefix} --all-bytes",
     ),
-    (r"there is no package called .(\w+)", "its R has no package {0}", "Install it there: r-{0}"),
     (
-        r"error while loading shared libraries: ([^\s:]+)",
+        r"there is no package called .([\w.]+)",
+        "its R has no package {0}",
+        "hpc-jupyter-setup env install {prefix} r-{small}",
+    ),
+    (
+        r"(?:loading shared libraries: |^ *(?:\w*Error: )?)([^\s:]+): cannot open shared object file",
         "the library {0} is missing",
         "hpc-jupyter-setup env check {prefix} --all-bytes",
     ),
@@ -62,6 +67,8 @@ CAUSES = (
         "it ends with {0}",
         "hpc-jupyter-setup env check {prefix} --all-bytes",
     ),
+    (r"^Error in .* : (.+)", "it ends with {0}", "hpc-jupyter-setup env check {prefix} --all-bytes"),
+    (r"^  (.+)\nError in .* : $", "it ends with {0}", "hpc-jupyter-setup env check {prefix} --all-bytes"),
 )
 UNKNOWN = "Start it by hand, and read what it says: jupyter console --kernel {name}"
 NO_STARTER = "no environment has jupyter_client, which starts kernels"
@@ -108,6 +115,7 @@ def cause(came: Started, spec: Kernelspec) -> tuple[str, str]:
     names = {"name": spec.name, "prefix": str(spec.prefix or "PREFIX")}
     for pattern, why, fix in CAUSES:
         if found := re.search(pattern, said, re.MULTILINE):
+            names["small"] = "".join(found.groups()).lower()
             return why.format(*found.groups(), **names), fix.format(*found.groups(), **names)
     return came.problem.rstrip("."), UNKNOWN.format(**names)
 

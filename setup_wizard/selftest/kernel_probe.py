@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ASK = {  # by language: a cell that prints the prefix and the version
     "python": "import sys; print(sys.prefix); print(sys.version.split()[0])",
-    "r": "cat(Sys.getenv('CONDA_PREFIX'), as.character(getRversion()), sep='\\n')",
+    "r": "cat(dirname(dirname(R.home())), as.character(getRversion()), sep='\\n')",
 }
 PATIENCE = 60.0  # seconds for one cell to end
 
