@@ -43,7 +43,7 @@ class Following:
         """The address, as soon as there is one."""
         began, running = self.world.now(), 0.0
         while True:
-            if address := session.read(self.session.folder, Address):
+            if (address := session.read(self.session.folder, Address)) and address.url:
                 return address
             if end := session.read(self.session.folder, End):
                 raise self.no_address(end)

@@ -122,6 +122,8 @@ def _row(world: World, s: Session | Damaged, state: JobState | None) -> Row:
         return change(row, state="starting")
     if not address:
         return row
+    if not address.url:
+        return change(row, state="starting", node=address.host, warning=address.warning)
     ready = row if isinstance(state, Unknown) else change(row, state="ready")
     more = {"warning": address.warning, "command": address.command}
     return change(ready, node=address.host, url=url_of(s, address), **more)

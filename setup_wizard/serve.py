@@ -28,7 +28,7 @@ import msgspec
 from setup_wizard import container, files, running, session
 from setup_wizard.deadline import Deadline
 from setup_wizard.errors import SetupError
-from setup_wizard.jupyter import countdown, idle, nook, start, unpacked, words
+from setup_wizard.jupyter import countdown, idle, nook, origin, start, unpacked, words
 from setup_wizard.jupyter.nook import Nook
 from setup_wizard.schedulers.local import job_id
 from setup_wizard.session import Address, End, Place, Session
@@ -43,7 +43,7 @@ START = 300.0  # seconds for Jupyter to answer: a cold environment on a network 
 LOOK = 0.05  # seconds between two looks whether it answers
 BEAT = 10.0  # seconds between two heartbeats, and at most between two looks whether it is idle
 OPEN = 180.0  # seconds for the way in to lead here: a proxy may look for what is new only once a minute
-GUARD = 45.0  # seconds between two looks whether it still does
+GUARD, SOON = 20.0, 2.0  # seconds between two looks whether it still does, and where it does not
 FAREWELL = 12.0  # seconds for Jupyter to end its kernels and itself
 LEFT_OVER = 2.0  # seconds for what still runs then
 
@@ -97,7 +97,7 @@ class Serve:
         here = self.way.address()
         self.held, port = _hold(here)
         self.jupyter = self._start(mine, here, port)
-        self.way.open(here, port)
+        self.way.open(mine, here, port)
         self._until_it_answers(mine)
         start.keep_profile(self.world, mine)
         self._until_the_way_is_open()
@@ -120,11 +120,12 @@ class Serve:
     def _start(self, mine: Nook, here: str, port: int) -> subprocess.Popen[bytes]:
         prefix, folder = self.prefix, self.session.folder
         root = self.world.uid == 0
-        wanted = start.Wanted(here, port, self.way.origins, prefix, self.job.folder, folder, root)
+        wanted = start.Wanted(here, port, self.way.origin, prefix, self.job.folder, folder, root)
         session.write_secret(mine.settings, start.settings(wanted, mine))
         place, content = session.sign(self.session)
         session.write_secret(mine.path / place, content)
         countdown.install(mine)
+        origin.install(mine)
         argv, env = self._command(mine)
         self._say(f"starts {' '.join(argv)}")
         with (folder / "jupyter.log").open("ab") as log:
@@ -176,7 +177,7 @@ class Serve:
         """Wait until it was idle for too long; whatever else ends the session comes out of `_wait`."""
         limit, token = self.job.idle_minutes * 60, session.secret(self.session, "token")
         self.deadline.ask()
-        looked, told = self.world.now(), 0.0
+        look_at, told = self.world.now() + GUARD, 0.0
         while True:
             (self.session.folder / session.HEARTBEAT).touch()
             if told != self.deadline.at:
@@ -185,18 +186,11 @@ class Serve:
                 return End(self.world.now(), "idle", f"Nothing happened for {self.job.idle_minutes:g} min.")
             if self.deadline.has_come():
                 return End(self.world.now(), "time")
-            if self.world.now() - looked > GUARD * random.uniform(0.8, 1.2):  # all sessions at once: never
-                looked = self.world.now()
-                self._guard()
-            self._wait(max(LOOK, min(BEAT, self.deadline.left(), limit / 4 if limit else BEAT)))
-
-    def _guard(self) -> None:
-        """See that the way in is still ours; a lost one is replaced, and its new address written down."""
-        try:
-            if self.way.look() == "lost":
-                self.way.tell()
-        except SetupError as e:  # no reason to end what computes
-            self._say(e.problem)
+            if not self.way.told or self.world.now() > look_at:
+                look_at = self.world.now() + GUARD * random.uniform(0.8, 1.2)  # all sessions at once: never
+                self.way.guard()
+            beat = min(BEAT, self.deadline.left(), limit / 4 if limit else BEAT)
+            self._wait(max(LOOK, beat if self.way.told else SOON))
 
     def _wait(self, seconds: float) -> None:
         """Wait, and raise the end when a signal asks for it or Jupyter has died."""

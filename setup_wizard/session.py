@@ -96,7 +96,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where it answers: the address without a token, the node, the port there, and since when.
+    """Where it answers: address without a token ("": lost, another is on its way), node, port, since when.
 
     `version` is that of jupyter_server; `warning` is what the user should know about it. `command` is to be
     run first, on the laptop ("" for nothing), and `note` is what to know about that.

@@ -8,8 +8,9 @@ import msgspec
 
 from setup_wizard import access, proof, running, session
 from setup_wizard.access import Spot, State
-from setup_wizard.errors import NetworkTrouble
-from setup_wizard.jupyter import start, words
+from setup_wizard.errors import NetworkTrouble, SetupError
+from setup_wizard.jupyter import origin, start, words
+from setup_wizard.jupyter.nook import Nook
 from setup_wizard.session import Address, Place, Proven, Session
 from setup_wizard.world import World
 
@@ -25,38 +26,50 @@ class WayIn:
         self.access = access.find(mine.job.access)
         self.ticket = session.read(mine.folder, access.Ticket) or access.Ticket()
         self.spot = Spot("", 0)
-        self.asked, self.trouble = False, ""
+        self.nook: Nook
+        self.asked, self.told, self.changed, self.trouble = False, False, 0.0, ""
 
     def address(self) -> str:
         """The one IP address of this node that Jupyter is to listen on."""
         return self.access.address(self.world, self.ticket)
 
     @property
-    def origins(self) -> str:
-        """A pattern of exactly the foreign origins that Jupyter must accept; "" for none."""
-        return access.exactly(self.ticket.origins) if self.ticket.origins else ""
+    def origin(self) -> str:
+        """A pattern of exactly the foreign origin that Jupyter must accept; "" for none."""
+        return access.exactly(self.ticket.origin) if self.ticket.origin else ""
 
-    def open(self, here: str, port: int) -> None:
+    def open(self, nook: Nook, here: str, port: int) -> None:
         """Ask for the way to this address, which nobody else can take any more; `look` asks again."""
+        self.nook = nook
         self.spot = Spot(here, port, self.world.hostname, self.session.job_id, self.session.id)
-        try:
-            self._take(self.access.redeem(self.world, self.ticket, self.spot))
-            self.asked, self.trouble = True, ""
-        except NetworkTrouble as e:
-            self._take(msgspec.structs.replace(self.ticket, unheard=True))
-            self._trouble(e)
+        self._ask()
 
     def look(self) -> State:
-        """Whether it leads to our Jupyter; a lost one is replaced here, and is lost all the same."""
+        """Whether it leads to our Jupyter; a lost one is asked for again, under another name if need be."""
         if not self.asked:
-            self.open(self.spot.address, self.spot.port)
+            self._ask()
         if not self.asked:
             return "unknown"
+        if self.world.now() - self.changed < origin.HEARD:
+            return "pending"
         state = self.access.state(self.world, self.ticket, session.sign(self.session))
         if state == "lost":
-            self.say("the way in was taken or destroyed by somebody else; takes another")
-            self._renew()
+            self.say("the way in was taken, destroyed or forgotten; asks for another")
+            self.asked = self.told = False
         return state
+
+    def guard(self) -> None:
+        """A look while the session lives; the list shows another address, or that there is none just now."""
+        try:
+            state = self.look()
+            if state == "live" and not self.told:
+                self.tell()
+            trouble = self.trouble
+        except SetupError as e:  # no reason to end what computes
+            self.say(e.problem)
+            trouble = e.problem
+        if not self.told:
+            self._tell_of_none(trouble)
 
     def prove(self) -> None:
         """Run a cell from here where the user's address answers only elsewhere."""
@@ -74,9 +87,11 @@ class WayIn:
         version = start.version(self.world, self.base)
         known = Address(route.url, self.spot.host, self.spot.port, self.world.now(), version)
         place = session.read(self.session.folder, Place)
-        warning = " ".join(filter(None, [words.warning(version), place.note if place else ""]))
+        long = self.access.warning(self.session.job.resources.time_limit)
+        warning = " ".join(filter(None, [words.warning(version), place.note if place else "", long]))
         more = {"warning": warning, "command": route.command, "note": route.note}
         session.write(self.session.folder, msgspec.structs.replace(known, **more))
+        self.told = True
 
     @property
     def base(self) -> str:
@@ -87,17 +102,29 @@ class WayIn:
         """Give it back; safe twice. A SetupError says what is left of it."""
         self.access.release(self.world, self.ticket)
 
-    def _renew(self) -> None:
+    def _ask(self) -> None:
+        """Ask for the way, and for another name where this one cannot be had: that is for the next time."""
         try:
-            self._take(self.access.renew(self.world, self.ticket, self.spot))
-        except NetworkTrouble as e:  # the next look finds it lost again
+            self.asked = self.access.redeem(self.world, self.ticket, self.spot)
+            if not self.asked:
+                self._take(self.access.renew(self.world, self.ticket))
+            self.trouble = ""
+        except NetworkTrouble as e:
             self._trouble(e)
+
+    def _tell_of_none(self, trouble: str) -> None:
+        """Write down that the address is lost, and why there is no other one yet."""
+        warning = f"Its address was lost, and another one is being prepared. {trouble}".rstrip()
+        lost = Address("", self.spot.host, self.spot.port, self.world.now(), warning=warning)
+        known = session.read(self.session.folder, Address)
+        if not known or (known.url, known.warning) != ("", warning):
+            session.write(self.session.folder, lost)
 
     def _trouble(self, e: NetworkTrouble) -> None:
         self.trouble = e.problem
         self.say(e.problem)
 
     def _take(self, ticket: access.Ticket) -> None:
-        if ticket != self.ticket:
-            self.ticket = ticket
-            session.write(self.session.folder, ticket)
+        self.ticket, self.changed = ticket, self.world.now()
+        session.write(self.session.folder, ticket)
+        origin.allow(self.nook, self.origin)

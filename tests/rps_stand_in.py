@@ -45,6 +45,7 @@ class Proxy:
     """The whole service. `faults` are answers to give in place of the next ones, by call."""
 
     folder: Path
+    given: int = 0
     names: dict[str, Name] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     faults: dict[str, list[Callable[[Proxy, str], str]]] = field(default_factory=dict)
@@ -121,7 +122,8 @@ class Proxy:
     def _getlink(self, peer: str, *_: object) -> str:
         if not peer.startswith(CLUSTER):
             return f"{RANGE}within the cluster.\n"
-        name = f"quiet-otter-{'abcdefghij'[len(self.names)]}"
+        self.given += 1
+        name = f"quiet-otter-{'abcdefghij'[self.given - 1]}"
         self.names[name] = Name()
         return f"Your token is \n{name}\n"
 

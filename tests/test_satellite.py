@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,10 +15,13 @@ from setup_wizard import access, running, session
 from setup_wizard.access import Access, Spot, Ticket, Way
 from setup_wizard.access.control import Control
 from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble
-from setup_wizard.session import End, Job, Session
+from setup_wizard.jupyter import origin
+from setup_wizard.jupyter.nook import Nook
+from setup_wizard.session import Address, End, Job, Session
 from setup_wizard.way_in import WayIn
 from setup_wizard.world import World
-from tests.rps_stand_in import DOMAIN, Elsewhere, Name, Proxy, lead_here
+from tests.rps_stand_in import DOMAIN, RANGE, Elsewhere, Name, Proxy, lead_here
+from tests.session_parts import until
 from tests.web_server import WebServer
 
 LOGIN, NODE, OTHER, OUTSIDE = "127.21.0.1", "127.21.0.5", "127.21.0.6", "127.0.0.1"
@@ -82,6 +86,13 @@ def way(node: Elsewhere, mine: Session) -> WayIn:
     return WayIn(node, mine, lambda said: None)
 
 
+def open_way(way: WayIn) -> None:
+    """Ask for the way as a job does, which has put its extension of Jupyter's server into place."""
+    nook = Nook(way.session.folder)
+    origin.install(nook)
+    way.open(nook, NODE, 8888)
+
+
 def control(proxy: Proxy, world: World) -> Control:
     """The control service as asked from `world`."""
     return Control(world, DOMAIN, proxy.ca)
@@ -102,6 +113,7 @@ def answer(said: str) -> Callable[[Proxy, str], str]:
     return lambda proxy, name: said
 
 
+TAKEN = "Oops! Unknown nonce or nonce already used\n"
 LOST = answer("and then lost")  # it is done, and nobody hears that it was
 DOWN = answer("503 Service Unavailable")
 
@@ -109,14 +121,12 @@ DOWN = answer("503 Service Unavailable")
 # --- reserve ---------------------------------------------------------------------------------------------
 
 
-def test_a_launch_takes_a_name_and_a_spare(rps: Access, proxy: Proxy, ticket: Ticket) -> None:
-    """Two names are reserved; the origins are theirs, exactly, and nothing else matches the pattern."""
-    assert list(proxy.names) == [ticket.name, *ticket.spares]
-    assert ticket.origins == tuple(f"https://{n}.{DOMAIN}" for n in proxy.names)
-    import re
-
-    pattern = access.exactly(ticket.origins)
-    assert all(re.match(pattern, origin) for origin in ticket.origins)
+def test_a_launch_takes_a_name(rps: Access, proxy: Proxy, ticket: Ticket) -> None:
+    """One name is reserved; the origin is its own, exactly, and nothing else matches the pattern."""
+    assert list(proxy.names) == [ticket.name]
+    assert ticket.origin == f"https://{ticket.name}.{DOMAIN}"
+    pattern = access.exactly(ticket.origin)
+    assert re.match(pattern, ticket.origin)
     strange = (
         "https://evil.rps.test",
         f"{ticket.origin}.evil.example",
@@ -169,12 +179,6 @@ def test_a_proxy_that_stays_down_ends_the_launch(proxy: Proxy, login: Elsewhere)
     assert proxy.calls("getlink") == 3
 
 
-def test_without_a_spare_there_is_still_a_session(rps: Access, proxy: Proxy, login: Elsewhere) -> None:
-    """A second name that cannot be had is no reason to refuse a launch."""
-    proxy.faults["getlink"] = [answer("Your token is \nquiet-otter-z\n"), DOWN]
-    assert rps.reserve(login, Way(domain=DOMAIN, ca=proxy.ca)).spares == ()
-
-
 def test_its_certificate_is_looked_at(rps: Access, proxy: Proxy, login: Elsewhere) -> None:
     """Without the authority's certificate nobody is asked anything."""
     with pytest.raises(NetworkTrouble, match="certificate is not trusted") as e:
@@ -212,51 +216,80 @@ def test_the_node_is_mapped_from_its_own_address(
 ) -> None:
     """The call comes from the very address that Jupyter listens on, and the whole port is told."""
     assert rps.address(node, ticket) == NODE
-    assert rps.redeem(node, ticket, spot(48123)) == ticket
+    assert rps.redeem(node, ticket, spot(48123))
     assert proxy.names[ticket.name].target == (NODE, 48123)
 
 
-@pytest.mark.parametrize("fault", [LOST, DOWN])
-def test_a_redeem_that_was_not_heard_is_tried_again(
-    proxy: Proxy, ticket: Ticket, node: Elsewhere, way: WayIn, fault: Callable[[Proxy, str], str]
-) -> None:
-    """Done or not: the next look asks again, and where that is refused, the state shows that it was us."""
-    proxy.faults["redeemtoken"] = [fault]
-    way.open(NODE, 8888)
-    assert session.read(way.session.folder, Ticket) == msgspec.structs.replace(ticket, unheard=True)
+def test_a_redeem_that_was_not_done_is_tried_again(proxy: Proxy, ticket: Ticket, way: WayIn) -> None:
+    """The next look asks again under the same name."""
+    proxy.faults["redeemtoken"] = [DOWN]
+    open_way(way)
     assert way.trouble
     assert (way.look(), way.ticket.name, way.trouble) == ("pending", ticket.name, "")
     assert proxy.names[ticket.name].target == (NODE, 8888)
 
 
+def test_a_redeem_in_doubt_counts_for_nothing(proxy: Proxy, ticket: Ticket, way: WayIn) -> None:
+    """It was done, by us or by a thief, and nobody heard «Success»: the name is given back, another taken."""
+    proxy.faults["redeemtoken"] = [LOST]
+    open_way(way)
+    assert way.look() == "unknown"
+    assert (way.look(), way.trouble) == ("pending", "")
+    assert list(proxy.names) == [way.ticket.name]
+    assert way.ticket.name != ticket.name
+
+
+def test_doubt_comes_as_often_as_it_likes(proxy: Proxy, way: WayIn) -> None:
+    """Each answer to a redeem is lost, four times: in the end one name leads here, and no other is left."""
+    proxy.faults["redeemtoken"] = [LOST, answer(TAKEN), LOST, answer(TAKEN), LOST]
+    open_way(way)
+    until(lambda: way.look() == "pending")
+    assert list(proxy.names) == [way.ticket.name]
+    assert proxy.names[way.ticket.name].target == (NODE, 8888)
+
+
+def test_what_is_not_heard_of_an_old_name_is_given_back_in_the_end(
+    rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere, way: WayIn
+) -> None:
+    """In doubt it may lead here: it is remembered, on disk, until the proxy has said that it is gone."""
+    proxy.faults["redeemtoken"], proxy.faults["destroytoken"] = [LOST], [DOWN] * 3
+    open_way(way)
+    assert way.look() == "unknown"
+    known = session.read(way.session.folder, Ticket)
+    assert known
+    assert (known.old, known.name in proxy.names) == ((ticket.name,), True)
+    assert way.look() == "pending"
+    way.release()
+    assert proxy.names == {}
+
+
 def test_a_proxy_that_is_down_for_a_while_is_waited_for(proxy: Proxy, way: WayIn) -> None:
     """As long as it does not answer to redeem, the way is «unknown» and nothing ends; then it goes on."""
     proxy.faults["redeemtoken"] = [DOWN] * 5
-    way.open(NODE, 8888)
+    open_way(way)
     assert [way.look() for _ in range(4)] == ["unknown"] * 4
     assert "answered 503 to redeemtoken" in way.trouble
     assert way.look() == "pending"
 
 
-def test_a_stolen_name_is_given_up(
-    rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere, world: World
-) -> None:
-    """Somebody redeemed our name first: we go on under the spare one, and never under the stolen."""
-    assert control(proxy, Elsewhere(world, OTHER)).redeem(ticket.name, 6666, doubt=False)
-    now = rps.redeem(node, ticket, spot())
-    assert (now.name, now.spares) == (ticket.spares[0], ())
-    assert proxy.names[now.name].target == (NODE, 8888)
-    assert now.origin in ticket.origins  # Jupyter knows it since its start
+def test_a_stolen_name_is_given_up(proxy: Proxy, ticket: Ticket, world: World, way: WayIn) -> None:
+    """Somebody redeemed our name first: we go on under another one, and never under the stolen."""
+    assert control(proxy, Elsewhere(world, OTHER)).redeem(ticket.name, 6666)
+    open_way(way)
+    assert way.look() == "pending"
+    assert way.ticket.name != ticket.name
+    assert proxy.names[way.ticket.name].target == (NODE, 8888)
+    assert way.ticket.old == ()  # the thief's leads to the thief, and only the thief can give it back
 
 
-def test_when_all_names_are_stolen_it_is_said(
-    rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere
-) -> None:
-    """Nothing is invented: no way in, said with what to do."""
+def test_a_name_that_was_forgotten_in_the_queue_is_replaced(proxy: Proxy, ticket: Ticket, way: WayIn) -> None:
+    """The job waited for longer than the proxy keeps a name: it takes another one, and Jupyter is told."""
     proxy.names.clear()
-    with pytest.raises(MachineBlocks, match="took or destroyed") as e:
-        rps.redeem(node, ticket, spot())
-    assert "Launch again" in e.value.fix
+    open_way(way)
+    assert way.look() == "pending"
+    assert list(proxy.names) == [way.ticket.name]
+    assert re.match((way.nook.server / "origin").read_text(), way.ticket.origin)
+    assert session.read(way.session.folder, Ticket) == way.ticket
 
 
 def test_a_refused_node_is_not_tried_again(rps: Access, proxy: Proxy, ticket: Ticket, world: World) -> None:
@@ -303,13 +336,37 @@ def test_a_stranger_behind_our_address_is_seen(
 
 
 def test_a_destroyed_mapping_is_replaced(rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
-    """Somebody on the node destroys it: noticed, and the spare name leads to the same Jupyter."""
+    """Somebody on the node destroys it: noticed, and another name leads to the same Jupyter."""
     rps.redeem(node, ticket, spot())
     control(proxy, node).destroy(ticket.name)
     assert rps.state(node, ticket, SIGN) == "lost"
-    now = rps.renew(node, ticket, spot())
-    assert now.name == ticket.spares[0]
+    now = rps.renew(node, ticket)
+    assert rps.redeem(node, now, spot())
     assert proxy.names[now.name].target == (NODE, 8888)
+
+
+def test_a_session_outlives_its_name(proxy: Proxy, ticket: Ticket, jupyter: WebServer, way: WayIn) -> None:
+    """After 49 hours the proxy forgets it: the list shows none, says why, and then the new address."""
+    place, content = session.sign(way.session)
+    jupyter.serve(f"/{place}", content.encode())
+    open_way(way)
+    lead_to(proxy, ticket, jupyter)
+    assert way.look() == "live"
+    way.tell()
+    proxy.names.clear()
+    proxy.faults["getlink"] = [DOWN, answer(f"{RANGE}within the cluster.\n")]
+    for says in ("is being prepared", "answered 503 to getlink", "not in range"):
+        way.guard()
+        address = session.read(way.session.folder, Address)
+        assert address
+        assert (address.url, says in address.warning) == ("", True)
+    until(lambda: way.guard() or (way.ticket.name in proxy.names and way.asked))
+    assert not way.told
+    lead_to(proxy, way.ticket, jupyter)
+    until(lambda: way.guard() or way.told)
+    address = session.read(way.session.folder, Address)
+    assert address
+    assert (address.url, address.warning) == (f"{way.ticket.origin}/", "")
 
 
 def test_a_silent_proxy_ends_nothing(rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
@@ -333,7 +390,7 @@ def test_the_job_is_linked(rps: Access, proxy: Proxy, ticket: Ticket, login: Els
 
 
 def test_release_leaves_no_name(rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
-    """After the end neither the name nor its spare is known; a second time does no harm."""
+    """After the end the name is not known; a second time does no harm."""
     rps.redeem(node, ticket, spot())
     rps.release(node, ticket)
     assert proxy.names == {}
@@ -352,7 +409,7 @@ def test_a_job_that_never_ran_is_released_from_the_login_node(
 def test_what_only_the_node_can_give_back_is_said(
     rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere, login: Elsewhere
 ) -> None:
-    """After a crash of the node its mapping stays for a while: said with the time, the spare one is gone."""
+    """After a crash of the node its mapping stays for a while: said with the time, and without the name."""
     rps.redeem(node, ticket, spot())
     with pytest.raises(MachineBlocks, match="49 hours") as e:
         rps.release(login, ticket)
@@ -364,7 +421,7 @@ def test_what_is_left_is_told_and_given_back_from_its_node(
     rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere, login: Elsewhere, mine: Session
 ) -> None:
     """The list of sessions says what is left of one, and how long; the next session on that node mends it."""
-    session.write(mine.folder, rps.redeem(node, ticket, spot()))
+    rps.redeem(node, ticket, spot())
     session.write(mine.folder, End(node.now(), "died"))
     (row,) = running.sessions(login)
     assert "49 hours" in row.warning
@@ -381,7 +438,7 @@ def test_a_proxy_that_is_away_does_not_hold_the_end_up(
     """Three tries for one name; where it is not heard, the others wait for the next look."""
     proxy.faults["destroytoken"] = [DOWN] * 9
     with pytest.raises(MachineBlocks, match="503"):
-        rps.release(node, ticket)
+        rps.release(node, msgspec.structs.replace(ticket, old=("another",)))
     assert proxy.calls("destroytoken") == 3
 
 

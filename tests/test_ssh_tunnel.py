@@ -169,7 +169,7 @@ def test_over_the_cluster_network_says_what_that_means(ticket: Ticket) -> None:
 def test_jupyter_listens_on_loopback(world: World, ticket: Ticket) -> None:
     """No other machine can reach it, unless the site leaves no other way."""
     assert tunnel.address(world, ticket) == "127.0.0.1"
-    assert ticket.origins == ()
+    assert ticket.origin == ""
 
 
 def test_the_command_opens_the_tunnel(ticket: Ticket, jupyter: WebServer, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ looked at while the session lives, and given back at the end, whatever the end w
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -41,17 +40,16 @@ class Way(msgspec.Struct, frozen=True):
 class Ticket(msgspec.Struct, frozen=True):
     """The right to a way in, and all that is needed to use it and to give it back.
 
-    `name` is what the proxy knows it by ("" for none), and a secret; so are the `spares`, which take over
-    when somebody destroys the mapping of the first. `unheard` tells that the name may have been redeemed:
-    the answer was lost. `login` is the login node as a laptop reaches it, `inside` as the nodes of the
-    cluster do ("" for the same), `user` who has launched, `relay` the command there that carries a tunnel
-    through the job ("" where none can), and `sockets` the folder in which it listens.
+    `name` is what the proxy knows it by ("" for none), and a secret; so are the `old` ones, which may still
+    lead here, as nobody heard whether they were given back. `login` is the login node as a laptop reaches it,
+    `inside` as the nodes of the cluster do ("" for the same), `user` who has launched, `relay` the command
+    there that carries a tunnel through the job ("" where none can), and `sockets` the folder in which it
+    listens.
     """
 
     name: str = ""
     domain: str = ""
-    spares: tuple[str, ...] = ()
-    unheard: bool = False
+    old: tuple[str, ...] = ()
     ca: str = ""
     login: str = ""
     inside: str = ""
@@ -62,13 +60,8 @@ class Ticket(msgspec.Struct, frozen=True):
 
     @property
     def origin(self) -> str:
-        """The foreign origin that a browser has now; "" when it comes under Jupyter's own address."""
-        return next(iter(self.origins), "")
-
-    @property
-    def origins(self) -> tuple[str, ...]:
-        """All foreign origins that Jupyter must accept, each without a slash at its end."""
-        return tuple(f"https://{name}.{self.domain}" for name in (self.name, *self.spares) if name)
+        """The foreign origin that a browser has, without a slash at its end; "" for Jupyter's own address."""
+        return f"https://{self.name}.{self.domain}" if self.name else ""
 
 
 class Spot(msgspec.Struct, frozen=True):
@@ -106,23 +99,28 @@ class Access(Protocol):
     def attach(self, world: World, ticket: Ticket, job_id: str) -> None:
         """When the job has an id. Nobody depends on it, so it raises nothing."""
 
-    def redeem(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
-        """In the job, once its port is held: the ticket as it is then, perhaps under a spare name.
+    def redeem(self, world: World, ticket: Ticket, spot: Spot) -> bool:
+        """In the job, once its port is held: whether the way leads here from now on.
 
-        After NetworkTrouble it may be tried again, with a ticket that is `unheard`.
+        It does not where its name was taken, destroyed or forgotten: then it is to be renewed. After
+        NetworkTrouble it may be tried again; what was done unheard is then taken for somebody else's doing.
         """
 
     def state(self, world: World, ticket: Ticket, sign: tuple[str, str]) -> State:
         """One look, in the job: whether the way leads to the Jupyter that shows `sign`.
 
-        "lost" is a way that somebody has destroyed or taken; on "unknown" nothing is to be done.
+        "lost" is a way that somebody has destroyed or taken, or that was forgotten; on "unknown" nothing is
+        to be done.
         """
 
-    def renew(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
-        """Another way in place of a lost one; a SetupError when there is none left."""
+    def renew(self, world: World, ticket: Ticket) -> Ticket:
+        """In the job: another one in place of a lost one, to be redeemed; a SetupError when there is none."""
 
     def route(self, ticket: Ticket, spot: Spot) -> Route:
         """The way to a Jupyter that listens there."""
+
+    def warning(self, seconds: float) -> str:
+        """What to know of it in a session that may last so long, "" for nothing."""
 
     def release(self, world: World, ticket: Ticket) -> None:
         """Give it back, from the node that redeemed it, after Jupyter has ended; safe twice.
@@ -131,9 +129,9 @@ class Access(Protocol):
         """
 
 
-def exactly(origins: Sequence[str]) -> str:
-    """The pattern that these origins match, and nothing else does."""
-    return rf"\A(?:{'|'.join(re.escape(origin) for origin in origins)})\Z"
+def exactly(origin: str) -> str:
+    """The pattern that this origin matches, and nothing else does."""
+    return rf"\A{re.escape(origin)}\Z"
 
 
 def find(name: str) -> Access:

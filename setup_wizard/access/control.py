@@ -30,7 +30,6 @@ OWN_CERTIFICATE = (
 
 NAME = re.compile(r"\AYour token is \s*\n([a-z0-9]+(?:-[a-z0-9]+){2})\n?\Z")
 STATES = ("", "PE", "Q", "R", "M", "PR", "D", "U")
-MAPPED = ("M", "PR")
 HOST = re.compile(r"(?=.{4,200}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+", re.I)
 JOB = re.compile(r"[-A-Za-z0-9._]{1,47}")
 T = TypeVar("T")
@@ -67,17 +66,17 @@ class Control:
 
         return self._again(once, tries)
 
-    def redeem(self, name: str, port: int, doubt: bool) -> bool:
-        """Map the name to this node and port; False when the name was taken or destroyed by another.
+    def redeem(self, name: str, port: int) -> bool:
+        """Map the name to this node and port; False when it cannot be had (any more).
 
-        A name can be redeemed once. After NetworkTrouble, which leaves it open whether it was done, ask
-        again with `doubt`: then the state decides.
+        A name can be redeemed once. NetworkTrouble leaves it open whether it was done; who asks again hears
+        False then, as if somebody else had: only «Success» tells that it was us.
         """
         said = self._ask("redeemtoken", token=name, port=str(port))
         if said.startswith("Success!"):
             return True
         if "Unknown nonce" in said:
-            return doubt and self.state(name) in MAPPED
+            return False
         raise self._refused("did not take this node", said)
 
     def link(self, name: str, job_id: str) -> None:

@@ -20,17 +20,20 @@ class Local:
     def attach(self, world: World, ticket: Ticket, job_id: str) -> None:
         return None
 
-    def redeem(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
-        return ticket
+    def redeem(self, world: World, ticket: Ticket, spot: Spot) -> bool:
+        return True
 
     def state(self, world: World, ticket: Ticket, sign: tuple[str, str]) -> State:
         return "live"
 
-    def renew(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
+    def renew(self, world: World, ticket: Ticket) -> Ticket:
         return ticket
 
     def route(self, ticket: Ticket, spot: Spot) -> Route:
         return Route(f"http://{LOOPBACK}:{spot.port}/")
+
+    def warning(self, seconds: float) -> str:
+        return ""
 
     def release(self, world: World, ticket: Ticket) -> None:
         return None

@@ -1,7 +1,8 @@
 """The reverse proxy of the site (RPS): a public https address under a name of its own for each session.
 
-The name is taken on the login node, so that Jupyter knows its foreign origin when it starts. The job redeems
-it from the address that Jupyter listens on; minutes later at most, the proxy leads there.
+The name is taken on the login node, which shows before the submission that there is a way. The job redeems
+it from the address that Jupyter listens on; minutes later at most, the proxy leads there. The proxy forgets a
+name after a while, and others may take or destroy it: then the job takes another one.
 """
 
 from __future__ import annotations
@@ -33,21 +34,14 @@ class Satellite:
         return world.our_address(_control(world, ticket).url)
 
     def reserve(self, world: World, way: Way) -> Ticket:
-        control = Control(world, way.domain, way.ca)
-        ticket = Ticket(control.take(), way.domain, ca=way.ca)
-        with contextlib.suppress(SetupError):  # a session without a spare is a session
-            ticket = msgspec.structs.replace(ticket, spares=(control.take(tries=1),))
-        return ticket
+        return Ticket(Control(world, way.domain, way.ca).take(), way.domain, ca=way.ca)
 
     def attach(self, world: World, ticket: Ticket, job_id: str) -> None:
         with contextlib.suppress(SetupError):
             _control(world, ticket).link(ticket.name, job_id)
 
-    def redeem(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
-        control = _control(world, ticket)
-        while not control.redeem(ticket.name, spot.port, ticket.unheard):
-            ticket = _next(ticket)
-        return ticket
+    def redeem(self, world: World, ticket: Ticket, spot: Spot) -> bool:
+        return _control(world, ticket).redeem(ticket.name, spot.port)
 
     def state(self, world: World, ticket: Ticket, sign: tuple[str, str]) -> State:
         control = _control(world, ticket)
@@ -61,18 +55,31 @@ class Satellite:
         except SetupError:
             return "unknown"
 
-    def renew(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
-        fresh = _next(ticket)
-        with contextlib.suppress(SetupError):  # somebody else has done so, most likely
-            _control(world, ticket).destroy(ticket.name)
-        return self.redeem(world, fresh, spot)
+    def renew(self, world: World, ticket: Ticket) -> Ticket:
+        control, old = _control(world, ticket), ticket.old
+        name = control.take(tries=1)  # who looks next asks again
+        try:
+            control.destroy(ticket.name)  # it leads here, if it was redeemed unheard
+        except NetworkTrouble:
+            old = (*old, ticket.name)
+        except SetupError:
+            pass  # another host has it, and leads it to itself
+        return msgspec.structs.replace(ticket, name=name, old=old)
 
     def route(self, ticket: Ticket, spot: Spot) -> Route:
         return Route(f"{ticket.origin}/")
 
+    def warning(self, seconds: float) -> str:
+        if seconds <= LONGEST * 3600:
+            return ""
+        return (
+            f"The proxy forgets each address after {LONGEST} hours: the session then gets another one, which "
+            "hpc-jupyter-setup sessions shows, and its kernels go on."
+        )
+
     def release(self, world: World, ticket: Ticket) -> None:
         trouble: SetupError | None = None
-        for name in filter(None, (ticket.name, *ticket.spares)):
+        for name in filter(None, (ticket.name, *ticket.old)):
             try:
                 _control(world, ticket).destroy(name)
             except SetupError as e:
@@ -89,18 +96,6 @@ class Satellite:
 
 def _control(world: World, ticket: Ticket) -> Control:
     return Control(world, ticket.domain, ticket.ca)
-
-
-def _next(ticket: Ticket) -> Ticket:
-    """The ticket under its next name."""
-    if not ticket.spares:
-        raise MachineBlocks(
-            f"Somebody else took or destroyed the address of this session at {ticket.domain}, "
-            "and no spare one is left.",
-            fix="Launch again, and tell your centre; or choose another way in: --access tunnel",
-        )
-    first, *rest = ticket.spares
-    return msgspec.structs.replace(ticket, name=first, spares=tuple(rest), unheard=False)
 
 
 def _look(world: World, ticket: Ticket, sign: tuple[str, str]) -> State:

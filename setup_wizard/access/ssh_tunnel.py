@@ -49,13 +49,13 @@ class Tunnel:
     def attach(self, world: World, ticket: Ticket, job_id: str) -> None:
         return None
 
-    def redeem(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
-        return ticket
+    def redeem(self, world: World, ticket: Ticket, spot: Spot) -> bool:
+        return True
 
     def state(self, world: World, ticket: Ticket, sign: tuple[str, str]) -> State:
         return "live"
 
-    def renew(self, world: World, ticket: Ticket, spot: Spot) -> Ticket:
+    def renew(self, world: World, ticket: Ticket) -> Ticket:
         return ticket
 
     def route(self, ticket: Ticket, spot: Spot) -> Route:
@@ -69,6 +69,9 @@ class Tunnel:
         instead = f"go through the job: {through_the_job(ticket, spot)}" if ticket.relay else NO_STEP
         note = f"If {spot.host} does not let you in, {instead}"
         return Route(url, to_the_node(ticket, spot), note, anywhere=False)
+
+    def warning(self, seconds: float) -> str:
+        return ""
 
     def release(self, world: World, ticket: Ticket) -> None:
         return None

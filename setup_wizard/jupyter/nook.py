@@ -49,6 +49,11 @@ class Nook:
         return self.path / "labextensions"
 
     @property
+    def server(self) -> Path:
+        """What this session adds to Jupyter's server."""
+        return self.path / "server"
+
+    @property
     def settings(self) -> Path:
         """Jupyter's settings file."""
         return self.path / "settings.py"

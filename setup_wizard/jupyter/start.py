@@ -11,6 +11,7 @@ from pathlib import Path
 
 from setup_wizard import files
 from setup_wizard.errors import NetworkTrouble
+from setup_wizard.jupyter import origin
 from setup_wizard.jupyter.nook import Nook
 from setup_wizard.world import Ask, World
 
@@ -35,14 +36,14 @@ ACTIVATE = 'for f in "$1"/etc/conda/activate.d/*.sh; do . "$f"; done >/dev/null 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the settings need: own address and port, foreign origins, environment, folder, secrets' place.
+    """What the settings need: own address and port, foreign origin, environment, folder, secrets' place.
 
-    `origins` is a pattern of exactly those foreign origins that a browser may have, "" for none.
+    `origin` is a pattern of exactly that foreign origin that a browser may have at first, "" for none.
     """
 
     address: str
     port: int
-    origins: str
+    origin: str
     prefix: Path
     folder: Path
     secrets: Path
@@ -63,12 +64,12 @@ def settings(wanted: Wanted, nook: Nook) -> str:
         "ServerApp.root_dir": str(wanted.folder),
         "ServerApp.allow_root": wanted.root,
         "ServerApp.allow_origin": "",
-        "ServerApp.allow_origin_pat": wanted.origins,
+        "ServerApp.allow_origin_pat": wanted.origin,
         "ServerApp.allow_credentials": False,
         # a proxy calls us by our number; on loopback, a foreign name is somebody's trick
         "ServerApp.allow_remote_access": not wanted.address.startswith("127."),
         "IdentityProvider.cookie_options": {"samesite": "Strict"},
-        "IdentityProvider.secure_cookie": bool(wanted.origins),
+        "IdentityProvider.secure_cookie": bool(wanted.origin),
         "ServerApp.allow_unauthenticated_access": False,
         "ServerApp.disable_check_xsrf": False,
         "ServerApp.trust_xheaders": False,
@@ -89,6 +90,7 @@ def settings(wanted: Wanted, nook: Nook) -> str:
     token, cookie = str(wanted.secrets / "token"), str(wanted.secrets / "cookie")
     lines = [
         "c = get_config()",
+        *origin.settings(nook),
         *(f"c.{name} = {value!r}" for name, value in values.items()),
         f"c.IdentityProvider.token = open({token!r}).read()",
         f"c.ServerApp.cookie_secret = bytes.fromhex(open({cookie!r}).read())",

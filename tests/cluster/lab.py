@@ -76,7 +76,7 @@ class Lab:
     def know(self, session: str, url: str = "") -> None:
         """Remember the secrets of a session, and see that they are where they belong and nowhere else."""
         ticket = self.ticket(session)
-        self.secrets |= {s for s in (ticket.name, *ticket.spares, url.partition("token=")[2]) if s}
+        self.secrets |= {s for s in (ticket.name, *ticket.old, url.partition("token=")[2]) if s}
         astray = [place for place in self.where() if not ITS_PLACE.fullmatch(place)]
         assert not astray, astray
 

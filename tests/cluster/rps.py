@@ -87,6 +87,12 @@ class Rps:
         self.node.run(["rm", "-f", "/run/apache2/pid"], user="root")
         self.node.run(self.apache, user="root", check=True)
 
+    def expire(self) -> None:
+        """Its names have been there for as long as they may: it forgets them all."""
+        self.set(ttl=0)
+        self._wait_until_it_knows_none()
+        self.set(ttl=AS_USUAL["ttl"])
+
     def tidy(self) -> None:
         """As at first: no names, no trouble."""
         self.set(**AS_USUAL)
@@ -94,10 +100,13 @@ class Rps:
             self.start()
         if self.tokens() or self.routes():
             self.node.kill_all("rps", signal.SIGHUP)
-            end = time.monotonic() + 10
-            while self.tokens() or self.routes():
-                assert time.monotonic() < end, "the service does not forget"
-                time.sleep(0.01)
+            self._wait_until_it_knows_none()
+
+    def _wait_until_it_knows_none(self) -> None:
+        end = time.monotonic() + 10
+        while self.tokens() or self.routes():
+            assert time.monotonic() < end, "the service does not forget"
+            time.sleep(0.01)
 
     @property
     def apache(self) -> list[str]:
