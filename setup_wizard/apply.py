@@ -26,11 +26,15 @@ class Reviewed(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """A step that is done: "made", or "found" as it should be; `note` says what was found."""
+    """A step that is done: "made", or "found" as it should be; `note` says what was found.
+
+    `warnings` are what the user should know of how it was made.
+    """
 
     step: AnyStep
     state: str
     note: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class TakenBack(msgspec.Struct, frozen=True):
@@ -77,14 +81,21 @@ def _make(step: AnyStep, world: World, journal: Journal, report: Report) -> Outc
         raise MachineBlocks(state.problem, fix=state.fix)
     if isinstance(state, Done):
         return _found(step, state, journal)
+    warnings: list[str] = []
+
+    def hear(progress: Progress) -> None:
+        if progress.unit == "!":
+            warnings.append(progress.title)
+        report(progress)
+
     report(Progress(step.title))
     if step.key not in journal.receipt:  # else what was there before is kept, and what is there is ours
         _keep(state.before)
     journal.append(Began(step, state.before))
-    step.apply(world, report)
+    step.apply(world, hear)
     _verify(step, step.check(world))
     journal.append(Made(step.key))
-    return Outcome(step, "made")
+    return Outcome(step, "made", warnings=tuple(warnings))
 
 
 def _found(step: AnyStep, state: Done, journal: Journal) -> Outcome:
@@ -110,6 +121,12 @@ def _verify(step: AnyStep, state: State) -> None:
 
 def _why(state: State) -> str:
     return state.problem if isinstance(state, Blocked) else getattr(state, "preview", "")[:300]
+
+
+def told(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
+    """What was made, by its titles, and what there is to know of it: for programs."""
+    made = [o for o in outcomes if o.state == "made"]
+    return {"changed": [o.step.title for o in made], "warnings": [w for o in made for w in o.warnings]}
 
 
 def undo(world: World, journal: Journal) -> Iterator[TakenBack]:

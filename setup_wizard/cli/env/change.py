@@ -149,7 +149,7 @@ def _change(name: str, asked: Change, how: How, more: More) -> int:
 
     from setup_wizard import environments
     from setup_wizard.answers import Answers, fold, normal_mirror, recall
-    from setup_wizard.apply import review
+    from setup_wizard.apply import review, told
     from setup_wizard.cli.work import review_and_apply
     from setup_wizard.environments import changes
     from setup_wizard.journal import Journal
@@ -167,15 +167,15 @@ def _change(name: str, asked: Change, how: How, more: More) -> int:
         change = changes.prepare(journal, step, asked, answers, live.report)
     outcomes = review_and_apply(review(change.plan, world), journal, answers, how)
     if outcomes is not None:
-        _say(step, change, [o.step.title for o in outcomes if o.state == "made"], how)
+        _say(step, change, told(outcomes), how)
     return 0
 
 
-def _say(step: CondaEnv, change: Changing, made: list[str], how: How) -> None:
+def _say(step: CondaEnv, change: Changing, made: dict[str, list[str]], how: How) -> None:
     from setup_wizard.ui import environment_changes, show
 
     if how.json:
-        facts = {"name": step.name, "prefix": step.prefix, "file": change.file, "changed": made}
+        facts = {"name": step.name, "prefix": step.prefix, "file": change.file, **made}
         show.put_json({"ok": True, **facts, "difference": change.difference, "notes": change.notes})
     else:
-        show.put(environment_changes.changed(step.name, change, made))
+        show.put(environment_changes.changed(step.name, change, made["changed"]))

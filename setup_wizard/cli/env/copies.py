@@ -103,7 +103,7 @@ def _moving(name: str, plan: Callable[[str, Journal], Copying], how: How, while_
 
 def _carry_out(copying: Copying, journal: Journal, how: How) -> int:
     from setup_wizard.answers import recall
-    from setup_wizard.apply import review
+    from setup_wizard.apply import review, told
     from setup_wizard.cli.work import review_and_apply
     from setup_wizard.environments import copies
     from setup_wizard.ui import environment_endings, show
@@ -114,11 +114,10 @@ def _carry_out(copying: Copying, journal: Journal, how: How) -> int:
         return 0
     with journal:
         copies.finish(journal)
-    made = [o.step.title for o in outcomes if o.state == "made"]
     step = copying.step
     if how.json:
-        facts = {"name": step.name, "prefix": step.prefix, "from": copying.old, "changed": made}
-        show.put_json({"ok": True, **facts})
+        facts = {"name": step.name, "prefix": step.prefix, "from": copying.old}
+        show.put_json({"ok": True, **facts, **told(outcomes)})
     else:
         show.put(environment_endings.copied(step, copying.old, world.home), world)
     return 0

@@ -75,26 +75,26 @@ def create(
         byte_code=byte_code,
     )
     how = How(yes, dry_run, json, job(as_job, partition, account), while_running)
-    place, changed = made(world, words, given, how, Wish(name, prefix, channel or (), frozen, engine))
-    if changed is None:
+    place, done = made(world, words, given, how, Wish(name, prefix, channel or (), frozen, engine))
+    if done is None:
         return 0
     if json:
-        show.put_json({"ok": True, "name": name or place.name, "prefix": place, "changed": changed})
+        show.put_json({"ok": True, "name": name or place.name, "prefix": place, **done})
     else:
-        show.put(show.environment_ready(name or place.name, changed), world)
+        show.put(show.environment_ready(name or place.name, done["changed"]), world)
     return 0
 
 
 def made(
     world: World, words: Sequence[str], given: Answers, how: How, wish: Wish | None = None
-) -> tuple[Path, list[str] | None]:
-    """The prefix of the environment that the words describe, and what was changed for it.
+) -> tuple[Path, dict[str, list[str]] | None]:
+    """The prefix of the environment that the words describe, and what was changed for it, with warnings.
 
     None where it was only shown.
     """
     from setup_wizard import environments
     from setup_wizard.answers import fold, recall
-    from setup_wizard.apply import review
+    from setup_wizard.apply import review, told
     from setup_wizard.choices import Wish, described
     from setup_wizard.cli.work import review_and_apply
     from setup_wizard.conda.spec import check_name
@@ -110,7 +110,7 @@ def made(
     engine = environments.engine(wish.engine, journal.receipt, world)
     plan = environment_plan(named, spec, place, _byte_code(answers, journal, place), engine)
     outcomes = review_and_apply(review(plan, world), journal, answers, how)
-    return place, None if outcomes is None else [o.step.title for o in outcomes if o.state == "made"]
+    return place, None if outcomes is None else told(outcomes)
 
 
 def _byte_code(answers: Answers, journal: Journal, prefix: Path) -> bool | None:

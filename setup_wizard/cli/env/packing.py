@@ -50,7 +50,7 @@ def unpack(
 ) -> int:
     """Make an environment and its kernel from a packed file: nothing is solved, nothing downloaded."""
     from setup_wizard.answers import Answers, fold, recall
-    from setup_wizard.apply import review
+    from setup_wizard.apply import review, told
     from setup_wizard.cli.work import How, review_and_apply
     from setup_wizard.environments import packs
     from setup_wizard.journal import Journal
@@ -64,10 +64,10 @@ def unpack(
     outcomes = review_and_apply(review(plan, world), journal, fold(Answers(), recall(world)), how)
     if outcomes is None:
         return 0
-    made = [o.step.title for o in outcomes if o.state == "made"]
+    made = told(outcomes)
     called, where = getattr(step, "name", ""), getattr(step, "prefix", None)
     if json:
-        show.put_json({"ok": True, "name": called, "prefix": where, "changed": made})
+        show.put_json({"ok": True, "name": called, "prefix": where, **made})
     else:
-        show.put(show.environment_ready(called, made), world)
+        show.put(show.environment_ready(called, made["changed"]), world)
     return 0
