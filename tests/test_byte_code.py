@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from setup_wizard.conda import byte_code, contents, environment, packages
+from setup_wizard.conda import byte_code, damage, environment, packages
 from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.environments.leftovers import Asked, find, remove
 from setup_wizard.journal import Journal
@@ -340,4 +340,4 @@ def test_it_is_made_after_ready(tmp_path: Path, url: str) -> None:
         world.sleep(0.05)
     assert of(prefix, "tiny_core.py").stat().st_nlink == 2
     assert (world.state / byte_code.LOG).read_text() == ""
-    assert contents.damaged(prefix) == {}
+    assert damage.look(prefix).flaws == {}

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from setup_wizard import files, trees
-from setup_wizard.conda import contents, environment, history, registry
+from setup_wizard.conda import contents, damage, environment, history, registry
 from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.errors import Busy, CommandFailed, MachineBlocks, NetworkTrouble, SetupError
 from setup_wizard.mirror.archive import PLACEHOLDER
@@ -215,9 +215,12 @@ def test_damaged_files_are_found_and_mended(world: World, step: Step) -> None:
     (work.prefix / "lib/p1/f0").unlink()
     (work.prefix / "lib/p1/f1").unlink()
     (work.prefix / "lib/p1/f1").write_text("short")
-    assert contents.damaged(work.prefix) == {"p1": ["lib/p1/f0", "lib/p1/f1"]}
+    flaws = damage.look(work.prefix).flaws
+    assert {name: [f.path for f in them] for name, them in flaws.items()} == {
+        "p1": ["lib/p1/f0", "lib/p1/f1"]
+    }
     environment.create(world, work.prefix, work.spec, repair=True)
-    assert contents.damaged(work.prefix) == {}
+    assert damage.look(work.prefix).flaws == {}
 
 
 # --- places that are taken ------------------------------------------------------------------------------
@@ -369,7 +372,7 @@ def test_killed_at_any_moment_it_goes_on(world: World, step: Step, moment: int) 
     assert victim.exitcode == -signal.SIGKILL
     assert isinstance(work.check(world), Todo)
     run(work, world)
-    assert contents.damaged(work.prefix) == {}
+    assert damage.look(work.prefix).flaws == {}
     assert len(contents.stems(work.prefix)) == len(ALL) + 1
     assert [p.name for p in work.prefix.parent.iterdir()] == ["work"]
     assert work.undo(state.before, world) == []

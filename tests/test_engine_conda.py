@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from setup_wizard.conda import contents, environment, program, said
+from setup_wizard.conda import contents, damage, environment, program, said
 from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.conda.trouble import error_of
 from setup_wizard.errors import BadInput, MachineBlocks, SetupError
@@ -192,10 +192,10 @@ def test_a_real_python_made_by_conda(account: Account, tiny_mirror: str) -> None
     prefix = account.home / ".conda/envs/tiny"
     done = subprocess.run([prefix / "bin/python", "-c", "print(6 * 7)"], text=True, capture_output=True)
     assert done.stdout == "42\n"
-    assert contents.damaged(prefix) == {}, "conda's records name files as they are in the archive"
+    assert damage.look(prefix).flaws == {}, "conda's records name files as they are in the archive"
     assert account.facts(*words)["changed"] == []
     assert account.run(*words, "-n", "twin").returncode == 0, "one of ours beside it, linked or installed"
-    assert contents.damaged(account.home / ".conda/envs/twin") == {}
+    assert damage.look(account.home / ".conda/envs/twin").flaws == {}
     undone = account.run("undo", "--yes")
     assert not prefix.exists(), undone.stdout
 
@@ -227,7 +227,7 @@ def whole(prefix: Path, version: str) -> bool:
     """Every package is there in that version, and every file is right."""
     stems = {f"{n}-{version}-0" for n in NAMES}
     texts = {(prefix / f"lib/{n}/f{j}").read_text() for n in NAMES for j in (0, 59)}
-    right = texts == {f"{version} 0", f"{version} 59"} and contents.damaged(prefix) == {}
+    right = texts == {f"{version} 0", f"{version} 59"} and damage.look(prefix).flaws == {}
     return right and set(contents.stems(prefix)) == stems and contents.whole(prefix) is not None
 
 
@@ -267,7 +267,7 @@ def test_a_record_that_a_killed_conda_has_torn(account: Account, yml: Path) -> N
     again = account.run(*words)
     assert again.returncode == 0, again.stderr
     assert packages(account) == ["apple-1.5", "pear-1.0", "quince-1.2"]
-    assert contents.damaged(prefix) == {}
+    assert damage.look(prefix).flaws == {}
 
 
 @real

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from setup_wizard.conda import contents, in_place, relocate
+from setup_wizard.conda import damage, in_place, relocate
 from setup_wizard.journal import Journal
 from setup_wizard.mirror.archive import PLACEHOLDER
 from setup_wizard.mirror.python import python_package
@@ -44,7 +44,7 @@ def assert_whole(prefix: Path, was: Path) -> None:
     says = subprocess.check_output([prefix / "bin/says"], text=True)
     assert says == f"{prefix} {prefix}/lib\n"
     assert subprocess.check_output([prefix / "bin/tiny"], text=True).split()[1] == str(prefix)
-    assert contents.damaged(prefix) == {}
+    assert damage.look(prefix).flaws == {}
     for path in (p for p in prefix.rglob("*") if p.is_file() and p.suffix != ".pyc"):
         assert not relocate.names(path.read_bytes(), str(was), str(prefix)), path
     assert not list(prefix.rglob("*hpc-jupyter-setup-moving*"))

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from setup_wizard.cli.boundary import exit_code
-from setup_wizard.conda import contents, environment
+from setup_wizard.conda import contents, damage, environment
 from setup_wizard.errors import Busy, MachineBlocks
 from setup_wizard.mirror.tiny import stub
 from setup_wizard.step import Done
@@ -188,7 +188,7 @@ def test_a_full_disk_at_each_phase(
             leave(small, what, plenty)
             step.apply(world, silent)
             assert isinstance(step.check(world), Done)
-            assert contents.damaged(prefix) == {}
+            assert damage.look(prefix).flaws == {}
             assert {s.rsplit("-", 2)[1] for s in contents.stems(prefix)} == {version}
             assert [p.name for p in prefix.parent.iterdir()] == ["trunk"]
     assert min(refused.values()) >= 5, refused
@@ -247,4 +247,4 @@ def test_two_on_one_prefix_and_two_on_one_cache(tmp_path: Path, url: str) -> Non
     prefixes = [world.home / f"envs/{n}" for n in range(4)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda prefix: environment.create(world, prefix, wanted), prefixes))
-    assert all(contents.damaged(p) == {} and len(contents.stems(p)) == 6 for p in prefixes)
+    assert all(damage.look(p).flaws == {} and len(contents.stems(p)) == 6 for p in prefixes)

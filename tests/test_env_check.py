@@ -324,3 +324,31 @@ def test_what_a_look_tells_apart(tmp_path: Path) -> None:
     assert damage.look(prefix, every_byte=True).flaws == {}
     (prefix / "both").write_bytes(b"neither")
     assert set(damage.look(prefix).flaws) == {"one", "two"}
+
+
+def test_what_pip_has_done_is_told_from_damage(tmp_path: Path) -> None:
+    """By dist-info and RECORD: its torch lies over pytorch, its graphviz beside another one."""
+    prefix = tmp_path / "env"
+    (prefix / "conda-meta").mkdir(parents=True)
+
+    def record(name: str, *paths: str) -> None:
+        entries = [{"_path": path, "size_in_bytes": 1} for path in paths]
+        data = {"name": name, "version": "3.12.1", "build": "0", "paths_data": {"paths": entries}}
+        (prefix / f"conda-meta/{name}-3.12.1-0.json").write_text(json.dumps(data))
+
+    def installed(name: str, *files: str) -> None:
+        record = dist(prefix / SITE, name) / "RECORD"
+        record.write_text("".join(f"{file},,\n" for file in (*files, "../../../bin/cmd", "/etc/passwd")))
+
+    record("python")
+    record("pytorch", f"{SITE}/torch/a.py", f"{SITE}/torch/gone.py", f"{SITE}/torch-1.0.dist-info/METADATA")
+    record("graphviz", "bin/dot")
+    record("other", f"{SITE}/tests/__init__.py", f"{SITE}/other/b.py")
+    installed("torch-2.0", "torch/a.py", "tests/__init__.py")
+    installed("graphviz-0.20", "graphviz/__init__.py")
+    seen = damage.look(prefix)
+    assert list(seen.over) == ["pytorch"]
+    assert {name: [f.path for f in flaws] for name, flaws in seen.flaws.items()} == {
+        "graphviz": ["bin/dot"],
+        "other": [f"{SITE}/other/b.py"],
+    }

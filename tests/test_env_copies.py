@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from setup_wizard import session
-from setup_wizard.conda import byte_code, contents, packages
+from setup_wizard.conda import byte_code, contents, damage, packages
 from setup_wizard.mirror.archive import PLACEHOLDER
 from setup_wizard.mirror.python import python_package
 from setup_wizard.mirror.tiny import stub, tiny_packages
@@ -76,7 +76,7 @@ def test_a_clone_is_all_of_it(orchard: Orchard, folder: Path) -> None:
     assert os.readlink(twin / "link") == f"{twin}/notes.txt"
     (twin / "notes.txt").write_text("of the twin")
     assert (orchard.prefix / "notes.txt").read_text() == "mine"
-    assert contents.damaged(twin) == {}
+    assert damage.look(twin).flaws == {}
     orchard.good("install", "twin", "quince=1.1", "--yes")
     assert "quince" not in orchard.file.read_text(), "the file is that of the other one"
     orchard.good("delete", "orchard", "--yes", "--while-running")
@@ -172,7 +172,7 @@ def test_moved_to_another_file_system(orchard: Orchard, small: Path) -> None:
     assert orchard.told("move", "orchard", str(small / "envs"), "--yes")["prefix"] == str(there)
     assert not orchard.prefix.exists()
     assert json.loads(kernel.read_text())["argv"][0] == f"{there}/bin/python"
-    assert contents.damaged(there) == {}
+    assert damage.look(there).flaws == {}
     orchard.good("install", "orchard", "quince=1.1", "--yes")
     orchard.undone()
     assert list(small.iterdir()) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from setup_wizard.conda import contents, export
+from setup_wizard.conda import contents, damage, export
 from setup_wizard.conda.spec import read_spec
 from setup_wizard.mirror import build, server
 from setup_wizard.trees import picture
@@ -192,6 +192,6 @@ def test_a_real_environment_comes_back_from_each_form(tmp_path: Path, real_chann
         made = account.run("env", "create", str(out), "-n", form, "--yes")
         assert made.returncode == 0, made.stderr
         assert contents.stems(envs / form) == contents.stems(envs / "lab")
-        assert contents.damaged(envs / form) == {}
+        assert damage.look(envs / form).flaws == {}
         version = [str(envs / form / "bin/jupyter"), "lab", "--version"]
         assert subprocess.run(version, env=account.env, capture_output=True).returncode == 0

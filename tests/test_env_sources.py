@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from setup_wizard.conda import contents
+from setup_wizard.conda import contents, damage
 from setup_wizard.conda.lock import here
 from setup_wizard.mirror.packages import SUBDIR
 from setup_wizard.mirror.tiny import stub
@@ -169,7 +169,7 @@ def test_from_an_explicit_list(
     assert record["depends"] == ["apple >=2"]
     assert record["noarch"] == "generic"
     assert gardener.well("create", str(file), "-n", "exact", "--yes")["changed"] == []
-    assert contents.damaged(gardener.envs / "exact") == {}
+    assert damage.look(gardener.envs / "exact").flaws == {}
 
 
 @pytest.mark.parametrize("index", [True, False], ids=["index", "no index"])

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from setup_wizard.conda import contents, environment, pack, packed, squashed, unpack
+from setup_wizard.conda import contents, damage, environment, pack, packed, squashed, unpack
 from setup_wizard.environments import packs
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.mirror import packages
@@ -97,7 +97,7 @@ def test_it_is_the_same_elsewhere(world: World, env: Path, form: str) -> None:
     assert {p: m for p, (m, _) in after.items()} == {
         p: before.get(p, (m, ""))[0] for p, (m, _) in after.items()
     }
-    assert contents.damaged(there) == {}
+    assert damage.look(there).flaws == {}
     assert (
         subprocess.run([there / "bin/says"], capture_output=True, text=True).stdout
         == f"{there} {there}/lib\n"
@@ -311,7 +311,7 @@ def test_killed_among_the_files_it_begins_anew(world: World, small: dict[str, Pa
     step.apply(world, silent)
     assert isinstance(step.check(world), Done)
     assert os.listdir(step.prefix.parent) == ["b"]
-    assert contents.damaged(step.prefix) == {}
+    assert damage.look(step.prefix).flaws == {}
     assert step.undo(state.before, world) == []
     assert {p for p in picture(world.home) if not p.startswith((".local", ".cache"))} == set(before)
 
@@ -333,7 +333,7 @@ def test_killed_at_any_moment_it_goes_on(account: Account, tmp_path: Path) -> No
         if moment in moments[::4]:
             again = account.run(*words)
             assert again.returncode == 0, (moment, again.stderr)
-            assert contents.damaged(account.home / ".conda/envs/tiny") == {}
+            assert damage.look(account.home / ".conda/envs/tiny").flaws == {}
         undone = account.run("undo", "--yes")
         assert undone.returncode == 0, (moment, undone.stderr)
         assert picture(account.home) == before, moment

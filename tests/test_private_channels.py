@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from setup_wizard.conda import contents
+from setup_wizard.conda import damage
 from setup_wizard.conda.channels import bare, has_secret, logins
 from setup_wizard.mirror.tiny import stub
 from tests.channels import ALWAYS, channel, fruits, serve
@@ -252,7 +252,7 @@ def test_a_channel_in_a_folder(plain: Gardener, orchard: Path) -> None:
     plain.file.write_text(f"name: y\nchannels: ['{orchard.as_uri()}']\ndependencies: [pear]\n")
     plain.well("create", str(plain.file), "--offline", "--yes")
     assert plain.packages("x") == plain.packages("y") == ["apple-1.5", "pear-1.0"]
-    assert contents.damaged(plain.envs / "y") == {}
+    assert damage.look(plain.envs / "y").flaws == {}
 
 
 def test_never_more_than_eight_questions_at_a_time(plain: Gardener, web: WebServer, tmp_path: Path) -> None:

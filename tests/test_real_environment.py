@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from packaging.version import Version
 
-from setup_wizard.conda import contents, environment
+from setup_wizard.conda import contents, damage, environment
 from setup_wizard.conda.spec import EnvSpec, named, read_spec
 from setup_wizard.mirror import build, server
 from setup_wizard.steps.conda_env import CondaEnv
@@ -59,7 +59,7 @@ def test_a_kernel_of_a_real_environment(world: World, channel: str) -> None:
     before = picture(world.home)
     step = CondaEnv("lab", world.home / "envs/lab", spec_of("jupyterlab", channel, variables={"PRICE": "$5"}))
     step.apply(world, silent)
-    assert contents.damaged(step.prefix) == {}
+    assert damage.look(step.prefix).flaws == {}
     kernel = Kernel("lab", step.prefix)
     offered = kernel.check(world)
     kernel.apply(world, silent)
@@ -101,7 +101,7 @@ def test_killed_after_some_time_it_goes_on(world: World, channel: str, seconds: 
         os.kill(victim.pid or 0, signal.SIGKILL)
     victim.join()
     step.apply(world, silent)
-    assert contents.damaged(step.prefix) == {}
+    assert damage.look(step.prefix).flaws == {}
     python = [str(step.prefix / "bin/python"), "-c", "import jupyterlab, numpy, pandas, matplotlib"]
     subprocess.run(python, check=True, env=world.env)
     left = [p.name for p in (world.cache / "pkgs").iterdir() if p.name.startswith(".") and p.is_dir()]
@@ -114,7 +114,7 @@ def test_a_login_node_that_allows_little_memory(world: World, channel: str) -> N
         *("/bin/sh", "-c", 'ulimit -v 1048576; exec "$@"', "sh", sys.executable, "-m", module)
     ]
     environment.create(world, world.home / "envs/lab", spec_of("jupyterlab", channel))
-    assert contents.damaged(world.home / "envs/lab") == {}
+    assert damage.look(world.home / "envs/lab").flaws == {}
 
 
 def test_a_second_environment_is_quick_and_small(world: World, channel: str) -> None:

@@ -217,7 +217,7 @@ def test_the_relay_leads_through_the_job(
 def test_the_relay_finds_slurm_where_only_a_profile_does(
     world: World, jupyter: WebServer, tmp_path: Path, short: Path
 ) -> None:
-    """ssh runs it without the profiles: it goes on as after a log-in. srun is a stand-in that makes no step."""
+    """ssh runs it without the profiles: it goes on as after a log-in. srun, a stand-in, makes no step."""
     apps = tmp_path / "apps"
     apps.mkdir()
     (apps / "srun").write_text('#!/bin/sh\nwhile [ "$1" != -Q ]; do shift; done\nshift\nexec "$@"\n')

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from setup_wizard.conda import contents, environment, relocate, twin
+from setup_wizard.conda import contents, damage, environment, relocate, twin
 from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.mirror.archive import PLACEHOLDER
 from setup_wizard.mirror.python import python_package
@@ -177,7 +177,7 @@ def test_killed_in_the_midst_of_linking(world: World, first: EnvSpec, linked: li
     assert not at(world, "b").exists()
     environment.create(world, at(world, "b"), first, wanted=wanted.packages)
     assert linked == [True]
-    assert contents.damaged(at(world, "b")) == {}
+    assert damage.look(at(world, "b")).flaws == {}
     assert sorted(os.listdir(world.home / "envs")) == ["a", "b"]
     assert picture(at(world, "a")) == before
 

@@ -16,6 +16,7 @@ from setup_wizard.environments import changes
 from setup_wizard.environments.changes import Change
 from setup_wizard.journal import Journal
 from setup_wizard.steps import AnyStep, CondaEnv
+from setup_wizard.steps.conda_env import REPAIR
 from setup_wizard.world import Report, World
 
 UPDATED = "jupyter_server"
@@ -65,7 +66,7 @@ def _repair(step: CondaEnv, mendable: Sequence[Remark], packages: tuple[Package,
     names = tuple(r.package for r in mendable if r.kind == "files")
     moment = (step.prefix / contents.WHOLE).stat().st_mtime_ns
     what = [str(moment), *names, *(path for r in mendable for path in r.paths)]
-    update = "repair-" + hashlib.sha256("\0".join(what).encode()).hexdigest()
+    update = REPAIR + hashlib.sha256("\0".join(what).encode()).hexdigest()
     return step.later(update=update, reinstall=names, packages=packages, engine=None)
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from setup_wizard.checkup.remark import Remark
-from setup_wizard.conda import contents
+from setup_wizard.conda import contents, dists
 from setup_wizard.conda.channels import TERMS, is_anacondas
 from setup_wizard.conda.damage import Flaw, Look, Record
 from setup_wizard.conda.spec import package_name
@@ -17,21 +16,19 @@ from setup_wizard.jupyter import words
 from setup_wizard.steps import CondaEnv
 
 SERVER = "jupyter_server"
-SITE = "lib/python3*/site-packages"
 
 
 def remarks(place: Place, look: Look, receipt: Receipt) -> Iterator[Remark]:
     """What is to be said of the packages."""
-    over = _over(place.prefix, look)
     for stem in look.unreadable:
         yield Remark(
             "records", "bad", f"the record of {stem} cannot be read", _again(place, stem), place.ours
         )
     for record in look.records:
-        if record.name in look.flaws and record.name not in over:
+        if record.name in look.flaws:
             yield _damaged(place, record, look.flaws[record.name])
     yield from _server(place, look)
-    yield from _by_pip(place, over, receipt)
+    yield from _by_pip(place, look, receipt)
     yield from _terms(look.records)
     if look.leftovers:
         what = "1 file was" if len(look.leftovers) == 1 else f"{len(look.leftovers)} files were"
@@ -71,7 +68,7 @@ def _fix(place: Place) -> str:
 def _server(place: Place, look: Look) -> Iterator[Remark]:
     """A jupyter_server below the floor; the one that Python finds counts, whoever has installed it."""
     recorded = next((r.version for r in look.records if r.name == SERVER), "")
-    installed = [version for name, version, _ in _dists(place.prefix) if name == _plain(SERVER)]
+    installed = [dist.version for dist in dists.every(place.prefix) if dist.name == dists.plain(SERVER)]
     version = max(installed, key=_number, default=recorded)
     if said := words.warning(version):
         update = f"hpc-jupyter-setup env update {place.called} {SERVER}"
@@ -85,35 +82,17 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(n) for n in re.findall(r"\d+", version)[:3])
 
 
-def _over(prefix: Path, look: Look) -> dict[str, str]:
-    """What pip has put in the place of packages of conda, with its version, by the names of those."""
-    paths = (e.path for r in look.records for e in r.paths_data.paths if ".dist-info/" in e.path)
-    owned = {path.partition(".dist-info/")[0].rpartition("/")[2] for path in paths}
-    stray = {n: v for n, v, path in _dists(prefix) if path.name.removesuffix(".dist-info") not in owned}
-    return {r.name: stray[_plain(r.name)] for r in look.records if _plain(r.name) in stray}
-
-
-def _dists(prefix: Path) -> Iterator[tuple[str, str, Path]]:
-    """Name, version and folder of each installed distribution, as Python sees them."""
-    for path in sorted(prefix.glob(f"{SITE}/*.dist-info")):
-        name, _, version = path.name.removesuffix(".dist-info").partition("-")
-        yield _plain(name), version, path
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _by_pip(place: Place, over: dict[str, str], receipt: Receipt) -> Iterator[Remark]:
+def _by_pip(place: Place, look: Look, receipt: Receipt) -> Iterator[Remark]:
     entry = receipt.get(f"conda_env:{place.prefix}")
     wanted = entry.step.spec.pip if entry and isinstance(entry.step, CondaEnv) else ()
-    asked = {_plain(package_name(line)) for line in wanted}
-    for name, version in over.items():
-        text = f"pip has put its {name} {version} in the place of conda's"
-        if _plain(name) in asked:
+    asked = {dists.plain(package_name(line)) for line in wanted}
+    for name, dist in look.over.items():
+        its = "" if dist.name == dists.plain(name) else f" {name}"
+        text = f"pip has put its {dist.name} {dist.version} in the place of conda's{its}"
+        if dist.name in asked:
             yield Remark("pip", "note", f"{text}, as the environment's file asks for", package=name)
             continue
-        uninstall = f"{place.prefix}/bin/python -m pip uninstall {name}"
+        uninstall = f"{place.prefix}/bin/python -m pip uninstall {dist.name}"
         fix = f"{uninstall}\n{_again(place, name)}"
         yield Remark("pip", "warn", text, fix, package=name)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,16 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import files, trees
-from setup_wizard.conda import byte_code, contents, history, packages, secret_variables, sources, twin
+from setup_wizard.conda import (
+    byte_code,
+    contents,
+    damage,
+    history,
+    packages,
+    secret_variables,
+    sources,
+    twin,
+)
 from setup_wizard.conda.child import ask
 from setup_wizard.conda.pip_section import pip_digest, pip_install
 from setup_wizard.conda.scripts import note_scripts, run_scripts
@@ -65,18 +74,31 @@ def make(work: Work, wanted: tuple[Package, ...] = ()) -> None:
         remove_building(work.prefix)
 
 
-def change(work: Work, wanted: tuple[Package, ...] = (), reinstall: tuple[str, ...] = ()) -> None:
+def change(work: Work, wanted: tuple[Package, ...] = (), reinstall: tuple[str, ...] | None = None) -> None:
     """Change an environment in place. What somebody else has added to it stays; what is damaged is mended.
 
-    The packages of `reinstall` are known to be damaged.
+    The packages of `reinstall` are damaged; None: nobody has looked yet.
     """
     contents.clean_up(work.prefix)
-    damaged = tuple(dict.fromkeys([*reinstall, *contents.damaged(work.prefix)]))
+    again, stay = _damaged(work.prefix, reinstall)
     keep = contents.say_unfinished(work.prefix)
     byte_code.stop(work.world, work.prefix)
     byte_code.take_out(work.prefix, {p.stem for p in wanted})
     request = _request(work, work.prefix, wanted)
-    _engine(work, msgspec.structs.replace(request, keep=keep, reinstall=damaged, suspect=reinstall))
+    _engine(work, msgspec.structs.replace(request, keep=keep, reinstall=again, suspect=again), stay)
+
+
+def _damaged(prefix: Path, known: tuple[str, ...] | None) -> tuple[tuple[str, ...], set[str]]:
+    """The packages to be installed again, and the records of those that stay just as they are.
+
+    After a kill a look is taken in any case; what that run has linked came from a cache that nobody saw.
+    """
+    stems, killed = contents.stems(prefix), contents.whole(prefix) is None
+    if killed or known is None:
+        look = damage.look(prefix)
+        known = tuple(dict.fromkeys([*(known or ()), *look.flaws]))
+        stems = tuple(s for s in stems if not killed or contents.name_of(s) in look.over)
+    return known, {stem for stem in stems if contents.name_of(stem) not in known}
 
 
 def finish(work: Work, update: str = "") -> None:
@@ -179,11 +201,14 @@ def _request(work: Work, target: Path | None = None, wanted: tuple[Package, ...]
     )
 
 
-def _engine(work: Work, request: Request) -> None:
-    """Let the engine install; again, should the package cache hold packages that somebody edited."""
+def _engine(work: Work, request: Request, stay: Collection[str] = ()) -> None:
+    """Let the engine install; again, should the package cache hold packages that somebody edited.
+
+    What is to `stay` as it is was not taken from the cache just now.
+    """
     with _looked_through(work.pkgs, work.report) as (edited, report):
         answer = ask(work.world, request, work.spec, report)
-    suspect = tuple(p.name for p in answer.packages if p.stem in edited)
+    suspect = tuple(p.name for p in answer.packages if p.stem in edited and p.stem not in stay)
     if suspect:
         again = msgspec.structs.replace(request, suspect=suspect)
         answer = ask(work.world, again, work.spec, work.report)

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import trees
-from setup_wizard.conda import byte_code, contents, history, program, said
+from setup_wizard.conda import byte_code, contents, damage, history, program, said
 from setup_wizard.conda.build import Work
 from setup_wizard.conda.channels import shown_in
 from setup_wizard.conda.child import TITLES
@@ -70,7 +70,7 @@ def install(work: Work, engine: Path, wanted: tuple[Package, ...]) -> None:
         _change(work, engine, want)
     else:
         _run(work, engine, ["create", "--no-default-packages", *want.values()], total=len(want))
-    if damaged := list(contents.damaged(work.prefix)):
+    if damaged := damage.look(work.prefix).flaws:
         again = [spec for stem, spec in want.items() if contents.name_of(stem) in damaged]
         _run(work, engine, ["install", "--no-deps", "--force-reinstall", *again])
     if set(contents.stems(work.prefix)) != set(want):

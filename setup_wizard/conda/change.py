@@ -1,4 +1,4 @@
-"""What a change does to the packages of an environment: which come, which go, which become others."""
+"""What a change does to the packages of an environment: which come, go, become others, come once more."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard.conda import contents
+from setup_wizard.conda import contents, damage
 from setup_wizard.conda.talk import Package
 
 
@@ -21,14 +21,15 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """What comes ("numpy 2.1"), what becomes another, what goes."""
+    """What comes ("numpy 2.1"), what becomes another, what goes; what is damaged and is installed `again`."""
 
     added: tuple[str, ...] = ()
     changed: tuple[Changed, ...] = ()
     removed: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.changed or self.removed)
+        return bool(self.added or self.changed or self.removed or self.again)
 
     @property
     def lines(self) -> list[str]:
@@ -37,12 +38,21 @@ class Difference(msgspec.Struct, frozen=True):
             *(f"add {a}" for a in self.added),
             *(f"change {c.name} {c.before} → {c.after}" for c in self.changed),
             *(f"remove {r}" for r in self.removed),
+            *(f"install {name} again" for name in self.again),
         ]
 
 
-def difference(prefix: Path, packages: Sequence[Package]) -> Difference:
-    """How the packages differ from what is installed at the prefix."""
-    return between(contents.stems(prefix), [p.stem for p in packages])
+def difference(prefix: Path, packages: Sequence[Package], again: Iterable[str] = ()) -> Difference:
+    """How the packages differ from what is installed at the prefix; `again` is to be installed once more."""
+    return msgspec.structs.replace(
+        between(contents.stems(prefix), [p.stem for p in packages]), again=tuple(again)
+    )
+
+
+def damaged(prefix: Path, packages: Sequence[Package]) -> tuple[str, ...]:
+    """Those of the packages that are installed at the prefix, stay as they are, and are damaged."""
+    there, flaws = set(contents.stems(prefix)), damage.look(prefix).flaws
+    return tuple(sorted(p.name for p in packages if p.stem in there and p.name in flaws))
 
 
 def between(before: Iterable[str], after: Iterable[str]) -> Difference:

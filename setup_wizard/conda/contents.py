@@ -247,25 +247,6 @@ def added(prefix: Path, note: Whole | None) -> tuple[str, ...]:
     return tuple(sorted({name_of(stem) for stem in stems(prefix)} - ours)) if note else ()
 
 
-def damaged(prefix: Path) -> dict[str, list[str]]:
-    """Packages whose files are gone or have another size than they should, with those files."""
-    found: dict[str, list[str]] = {}
-    for package in file_lists(prefix):
-        broken = [entry.path for entry in package.paths_data.paths if _is_broken(prefix, entry)]
-        if broken:
-            found[package.name] = broken
-    return found
-
-
-def _is_broken(prefix: Path, entry: PathEntry) -> bool:
-    try:
-        info = os.lstat(f"{prefix}/{entry.path}")
-    except OSError:
-        return True
-    plain = entry.path_type == "hardlink" and entry.prefix_placeholder is None
-    return plain and entry.size_in_bytes is not None and info.st_size != entry.size_in_bytes
-
-
 def own_paths(prefix: Path) -> list[str]:
     """Every path that installing made, relative to the prefix, but for what pip and link scripts made."""
     paths = [entry.path for package in file_lists(prefix) for entry in package.paths_data.paths]

@@ -1,7 +1,7 @@
 """The files of an environment held against its packages' records: what is gone, what was changed.
 
 A look by size and time opens next to no file: one that is younger than our note is read, since a mere touch
-is no damage. A look at every byte reads them all.
+is no damage. A look at every byte reads them all. Nor is it damage where pip has put its own: `dists`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Literal
 import msgspec
 
 from setup_wizard import trees
-from setup_wizard.conda import contents
+from setup_wizard.conda import contents, dists
+from setup_wizard.conda.dists import Dist
 
 HANDS = 4  # threads that read: the hash is made without the interpreter's lock
 BLOCK = 1 << 20  # bytes
@@ -83,13 +84,17 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What was seen: how many files, flaws by package, records that cannot be read, what others left over."""
+    """What was seen: how many files, flaws by package, records that cannot be read, what others left over.
+
+    `over` are the packages in whose place pip has put its own: what they lack is no flaw.
+    """
 
     files: int
     flaws: dict[str, tuple[Flaw, ...]]
     unreadable: tuple[str, ...] = ()
     leftovers: tuple[str, ...] = ()
     records: tuple[Record, ...] = ()
+    over: dict[str, Dist] = {}
 
 
 def look(prefix: Path, *, every_byte: bool = False) -> Look:
@@ -103,19 +108,32 @@ def look(prefix: Path, *, every_byte: bool = False) -> Look:
         )
         flaws = [flaw for part in parts for flaw in part]
     by_package: dict[str, list[Flaw]] = {}
-    for flaw in flaws:
+    for flaw in sorted(flaws, key=lambda f: f.path):
         for name, _ in owners[flaw.path]:
             by_package.setdefault(name, []).append(flaw)
+    pips = dists.by_pip(prefix, records, by_package)
+    over = dists.over(prefix, records, pips)
     return Look(
         len(owners),
-        {name: tuple(sorted(them, key=lambda f: f.path)) for name, them in sorted(by_package.items())},
+        dict(sorted(_but_for(prefix, pips, by_package, over).items())),
         tuple(unreadable),
         tuple(leftovers(prefix)),
         tuple(records),
+        over,
     )
 
 
 Owners = Mapping[str, list[tuple[str, Entry]]]
+
+
+def _but_for(
+    prefix: Path, pips: Iterable[Dist], flaws: Mapping[str, list[Flaw]], over: Mapping[str, Dist]
+) -> dict[str, tuple[Flaw, ...]]:
+    """The flaws without what pip has done: packages that it has replaced, and single files of others."""
+    left = {name: them for name, them in flaws.items() if name not in over}
+    its = {path for dist in pips for path in dists.files(prefix, dist)} if left else set()
+    found = {name: tuple(f for f in them if f.path not in its) for name, them in left.items()}
+    return {name: them for name, them in found.items() if them}
 
 
 def leftovers(prefix: Path) -> Iterator[str]:

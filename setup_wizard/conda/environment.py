@@ -138,11 +138,11 @@ def create(
 ) -> int:
     """Make the environment as the spec asks, or change ours into it; nothing to do when it is so already.
 
-    Gives the moment (ns) since when a change in it is somebody else's. `repair` looks through its files as
-    well, and installs damaged packages anew. `wanted` is what `solve` has said: just that is installed, or
-    linked from an environment of ours that holds just that. `update` names the update that brings it; an
-    `engine`, the user's own conda or mamba, does it in our engine's place. `reinstall` are the packages to be
-    installed anew in a repair, which also removes what others left over. With `byte_code` it gets links to
+    Gives the moment (ns) since when a change in it is somebody else's. A `repair` is done also where all
+    packages are there, and removes what others left over. `wanted` is what `solve` has said: just that is
+    installed, or linked from an environment of ours that holds just that. `update` names the update that
+    brings it; an `engine`, the user's own conda or mamba, does it in our engine's place. `reinstall` are the
+    damaged packages, which are installed anew; None: they are looked for. With `byte_code` it gets links to
     what has been compiled already. Safe to run again after a crash. Raises PackagesQuarrel, NetworkTrouble,
     MachineBlocks, CommandFailed (pip), Busy.
     """
@@ -154,12 +154,12 @@ def create(
         if where != "complete" or repair:
             with packages.in_use(packages.folder(world, prefix)) as pkgs:
                 work = Work(world, prefix, spec, report, pkgs, byte_code)
-                if reinstall is not None:
+                if repair:
                     damage.sweep(prefix)
                 if engine:
                     by_program.install(work, engine, wanted)
                 else:
-                    make(work, wanted) if where == "absent" else change(work, wanted, reinstall or ())
+                    make(work, wanted) if where == "absent" else change(work, wanted, reinstall)
                 finish(work, update)
         registry.register(world, prefix)
         return (prefix / contents.WHOLE).stat().st_mtime_ns

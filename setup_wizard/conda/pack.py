@@ -21,7 +21,7 @@ from typing import IO
 import msgspec
 
 from setup_wizard import files
-from setup_wizard.conda import contents, export, packed, twin
+from setup_wizard.conda import contents, damage, export, packed, twin
 from setup_wizard.conda.build import BUILDING
 from setup_wizard.conda.lock import here as platform_of
 from setup_wizard.conda.pip_section import pip_digest
@@ -287,10 +287,10 @@ def _refuse(prefix: Path) -> None:
             f"{prefix} is just being changed, or that was interrupted.",
             fix="Run again what has begun to change it; see: hpc-jupyter-setup status",
         )
-    if broken := contents.damaged(prefix):
+    if broken := damage.look(prefix).flaws:
         name, lost = next(iter(broken.items()))
         more = f", and {len(broken) - 1} more packages" if len(broken) > 1 else ""
-        raise _is_damaged(prefix, f"{name} is not whole ({lost[0]}){more}")
+        raise _is_damaged(prefix, f"{name} is not whole ({lost[0].path}){more}")
 
 
 def _refuse_moved(prefix: Path, naming: list[packed.Naming]) -> None:

@@ -88,6 +88,10 @@ def prepare(journal: Journal, step: CondaEnv, asked: Change, answers: Answers, r
     )
     if not difference and environment.standing(world, step.prefix, after.spec) == "complete":
         after = msgspec.structs.replace(after, packages=(), update="")
+    else:
+        again = change.damaged(step.prefix, solution.packages)
+        difference = msgspec.structs.replace(difference, again=again)
+        after = msgspec.structs.replace(after, reinstall=again)
     kept = [_file_step(journal, spec, step, asked, old)] if own and (asked.install or asked.remove) else []
     plan = Plan((after, *kept, Kernel(step.name, step.prefix)))
     return Changing(plan, difference, path if own else step.prefix / contents.FILE, _notes(asked, after))

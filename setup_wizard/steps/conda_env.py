@@ -22,12 +22,14 @@ from setup_wizard.conda import (
     registry,
 )
 from setup_wizard.conda import prefix as prefixes
+from setup_wizard.conda.change import Difference
 from setup_wizard.conda.channels import shown
 from setup_wizard.conda.spec import EnvSpec, digest
 from setup_wizard.conda.talk import Package
 from setup_wizard.step import Before, Blocked, Done, Download, Forecast, State, Todo
 from setup_wizard.world import Report, World
 
+REPAIR = "repair-"  # how the name of a repair begins
 # Where conda writes down what it did, and what nobody needs when the packages are gone.
 BOOKS = ("conda-meta/history", contents.STATE)
 
@@ -40,9 +42,10 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     `packed` in a file comes from there; `bytes` and `files` are what it takes on disk. `byte_code`: its
     packages' byte code is made, in the background, and shared with other environments. The `engine` is the
     user's own conda or mamba, where it is to do the work. A copy is made from the environment `copy_of`, with
-    all that is in it; one that has `moved` takes its place, and its packages go `along`. A repair has the
-    packages to `reinstall`, and removes what others left over; None: it is no repair. The user has brought it
-    here from `brought_from`, which is no more; its files are to name the place where it is.
+    all that is in it; one that has `moved` takes its place, and its packages go `along`. The packages to
+    `reinstall` are damaged; None: nobody has looked yet. A repair, which its `update` names, also removes
+    what others left over. The user has brought it here from `brought_from`, which is no more; its files are
+    to name the place where it is.
     """
 
     name: str
@@ -81,6 +84,11 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         """The keys of the steps that are no more when this is made."""
         return (f"conda_env:{self.brought_from}",) if self.brought_from else ()
 
+    @property
+    def repairs(self) -> bool:
+        """Whether it is a repair of what is there."""
+        return self.update.startswith(REPAIR)
+
     def check(self, world: World) -> State:
         if self.brought_from and in_place.named(self.prefix):
             return self._check_brought(self.brought_from, world)
@@ -117,8 +125,10 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             solution = environment.Solution(self.packages)
         else:
             solution = environment.solve(world, self.prefix, self.spec, report, engine=self.engine)
-        again = [p for p in solution.packages if p.name in (self.reinstall or ())]
-        there = contents.stems(self.prefix)
+        there, reinstall = contents.stems(self.prefix), self.reinstall
+        if there and reinstall is None:
+            reinstall = change.damaged(self.prefix, solution.packages)
+        again = [p for p in solution.packages if p.name in (reinstall or ())]
         new = environment.Solution(
             (*change.new_packages(self.prefix, solution.packages), *again), self.byte_code
         )
@@ -126,14 +136,14 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             Download(p.url.rpartition("/")[2], shown(p.url), p.size, p.sha256) for p in new.to_download
         ]
         bare = tuple(msgspec.structs.replace(p, depends=(), cached=False) for p in solution.packages)
-        settled = msgspec.structs.replace(self, packages=bare)
+        settled = msgspec.structs.replace(self, packages=bare, reinstall=reinstall)
         return Forecast(
             tuple(downloads),
             new.bytes_on_disk,
             new.files,
             self.prefix,
             settled,
-            change.difference(self.prefix, solution.packages) if there else None,
+            change.difference(self.prefix, solution.packages, reinstall or ()) if there else None,
             new.bytes_shared,
             new.byte_code,
         )
@@ -162,13 +172,14 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             update=self.update,
             byte_code=self.byte_code,
             engine=self.engine,
+            repair=self.repairs,
             reinstall=self.reinstall,
         )
         if self.file:
             files.sweep(self.prefix / contents.FILE)
             files.write(self.prefix / contents.FILE, self.file.encode(), mtime_ns=moment)
         paths: list[str] | None = contents.own_paths(self.prefix)
-        if self.reinstall is not None:  # what is installed again is ours, although it had been changed
+        if self.repairs:  # what is installed again is ours, although it had been changed
             paths = [*(paths or ()), *trees.but_for_theirs(world, self.prefix)]
         elif self.packed or self.spec.pip or any(p.endswith("-post-link.sh") for p in paths or ()):
             paths = None  # what pip, scripts and an archive brought is known only by looking
@@ -234,13 +245,13 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         lines += [f"  with {self.engine}"] if self.engine else []
         if self.packed:
             return "\n".join([*lines, f"  from {self.packed}"])
-        if self.reinstall is not None:
+        if self.repairs:
             lines = [f"repair the conda environment {self.prefix}"]
-            lines += [f"  install {name} again" for name in self.reinstall]
             lines += [f"  remove {path}" for path in damage.leftovers(self.prefix)]
+        again = self.reinstall or ()
         if self.update:
-            changes = change.difference(self.prefix, self.packages).lines if self.packages else []
-            return "\n".join([*lines, *(f"  {text}" for text in changes)])
+            told = change.difference(self.prefix, self.packages, again) if self.packages else None
+            return "\n".join([*lines, *(f"  {text}" for text in (told or Difference(again=again)).lines)])
         lines += [f"  channel {shown(channel)}" for channel in self.spec.channels]
         lines += [f"  {dependency}" for dependency in self.spec.dependencies]
         lines += [f"  pip: {line}" for line in self.spec.pip]

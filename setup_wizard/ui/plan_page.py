@@ -81,12 +81,18 @@ def _step(r: Reviewed, number: int, home: Path, long: bool) -> Page:
 
 
 def _what(r: Reviewed, preview: str, home: Path, long: bool) -> Page:
-    costs = _costs(r.forecast)
+    costs, preview = _costs(r.forecast), _with_packages(r, preview)
     page: Page = [line((words.why(r.step), "dim"), indent=BODY)] if long and words.why(r.step) else []
     page += [line(costs, indent=BODY)] if costs else []
     page += _change(preview, home) if long else _change_in_short(preview, home)
     untold = [d for d in r.forecast.downloads if d.sha256 not in preview or not d.sha256]
     return page + (_downloads(untold) if long else [])
+
+
+def _with_packages(r: Reviewed, preview: str) -> str:
+    """What is shown of a step, and what becomes of the packages where that is not in it yet."""
+    told = r.forecast.difference.lines if r.forecast.difference else []
+    return "\n".join([preview, *(f"  {text}" for text in told if text not in preview)])
 
 
 def trouble(problem: str, fix: str, home: Path, indent: int) -> Page:

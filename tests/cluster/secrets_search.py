@@ -39,7 +39,8 @@ def in_files(cluster: Cluster, needles: list[bytes], hidden: bool) -> Iterator[s
     nodes = {name: Path(f"/proc/{node.first}/root") for name, node in cluster.nodes.items()}
     roots = {"": cluster.base, **{f"{n}: /{f}/": root / f for n, root in nodes.items() for f in own}}
     # what is seen already, and what no node can write
-    others = {root / str(path).lstrip("/") for root in nodes.values() for path in (cluster.base, *cluster.keep)}
+    known = [str(path).lstrip("/") for path in (cluster.base, *cluster.keep)]
+    others = {root / path for root in nodes.values() for path in known}
     for label, root in roots.items():
         for folder, inner, names in os.walk(root):
             inner[:] = [i for i in inner if Path(folder, i) not in others]
