@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import re
 import stat
 import tarfile
 import tempfile
@@ -23,6 +22,7 @@ import msgspec
 from setup_wizard import files
 from setup_wizard.conda import contents, damage, export, packed, twin
 from setup_wizard.conda.build import BUILDING
+from setup_wizard.conda.glibc import least_glibc
 from setup_wizard.conda.lock import here as platform_of
 from setup_wizard.conda.pip_section import pip_digest
 from setup_wizard.conda.spec import EnvSpec, digest
@@ -36,10 +36,6 @@ NOT_PACKED = {
     BUILDING,
 }
 RATIO = {"tar.zst": 0.34, "tar.gz": 0.36, "squashfs": 0.4}  # of a packed environment to its files; measured
-NEEDS = re.compile(r"__glibc\s*>=\s*([\d.]+)")
-WHEEL = re.compile(r"^Tag: .*manylinux_(\d+)_(\d+)_", re.MULTILINE)
-OLD_WHEEL = re.compile(r"^Tag: .*manylinux(2014|2010|1)_", re.MULTILINE)
-OLD = {"2014": "2.17", "2010": "2.12", "1": "2.5"}
 MOST_SCANNED = 256 << 20  # bytes; a larger file that no package has brought is data
 
 
@@ -75,7 +71,7 @@ def survey(world: World, prefix: Path, name: str, spec: EnvSpec | None = None) -
         name=name,
         prefix=prefix,
         platform=platform_of(world),
-        glibc=_glibc(prefix),
+        glibc=least_glibc(prefix),
         bytes=bytes_,
         files=len(entries) - len(strange),
         spec=_spec(prefix, name, spec),
@@ -212,18 +208,6 @@ def _naming(prefix: Path, path: str, known: twin.File | None) -> list[packed.Nam
         return []
     binary = b"\0" in data
     return [packed.Naming(path, binary, len(wanted) if binary else 0, sure=not binary)]
-
-
-def _glibc(prefix: Path) -> str:
-    """The least glibc that a package of it needs, by conda's records and pip's."""
-    needs = []
-    for stem in contents.stems(prefix):
-        needs += NEEDS.findall((prefix / "conda-meta" / f"{stem}.json").read_text("utf-8", "replace"))
-    for wheel in prefix.glob("lib/python3*/site-packages/*.dist-info/WHEEL"):
-        text = wheel.read_text("utf-8", "replace")
-        tags = [f"{a}.{b}" for a, b in WHEEL.findall(text)] + [OLD[n] for n in OLD_WHEEL.findall(text)]
-        needs += sorted(tags, key=packed.number)[:1]
-    return max(needs, key=packed.number, default="")
 
 
 def _spec(prefix: Path, name: str, ours: EnvSpec | None) -> EnvSpec:
