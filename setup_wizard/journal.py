@@ -5,6 +5,7 @@ A torn last line did not happen.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -118,19 +119,26 @@ class Journal:
         self._depth -= 1
         if self._lock is not None and not self._depth:
             self.world.inherit.remove(self._lock)
+            self._held.unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = None
+
+    @property
+    def _held(self) -> Path:
+        """The lock where the file system has none (some of Lustre, old NFS): who makes it, holds it."""
+        return self.world.state / "held"
 
     def _take_lock(self) -> None:
         """Hold the lock; the programs that we start hold it too, so that none of them is ever left behind."""
         assert self._lock is not None
         deadline = self.world.now() + PATIENCE
-        while not _locked(self._lock):
+        while not _locked(self._lock, self._held):
             holder = os.pread(self._lock, 100, 0).decode(errors="replace").strip()
             if self._is_alive(holder) or self.world.now() > deadline:
                 os.close(self._lock)
                 self._lock = None
                 raise _busy(holder)
+            self._held.unlink(missing_ok=True)  # the holder is no more
             self.world.sleep(0.05)
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()} on {self.world.hostname}\n".encode(), 0)
@@ -190,12 +198,17 @@ def _events(path: Path) -> Iterator[Event]:
         yield event
 
 
-def _locked(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+def _locked(fd: int, instead: Path) -> bool:
+    """Whether we hold the lock now; where there are no locks, by having made the file `instead`."""
+    with contextlib.suppress(BlockingIOError, FileExistsError):
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:
+            instead.touch(0o600, exist_ok=False)
+        return True
+    return False
 
 
 def _busy(holder: str) -> Busy:

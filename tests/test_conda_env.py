@@ -488,6 +488,18 @@ def test_a_pip_section_that_fails(world: World, python_url: str, tmp_path: Path)
     assert isinstance(work.check(world), Todo)
 
 
+def test_what_pip_says_has_no_secret_in_it(world: World, python_url: str, tmp_path: Path) -> None:
+    """pip puts variables into addresses, and repeats these; their values are shown as the variables."""
+    needs_pip()
+    world.env.update(TOKEN="hush-hush", PIP_RETRIES="0", PIP_TIMEOUT="2")
+    listed = ["--no-index", "http://127.0.0.1:9/d/${TOKEN}/thing-1.0-py3-none-any.whl"]
+    asked = spec(tmp_path, [python_url], ["python", f"pip: {json.dumps(listed)}"])
+    with pytest.raises(CommandFailed) as caught:
+        CondaEnv("work", world.home / "envs/work", asked).apply(world, silent)
+    assert "hush" not in caught.value.problem
+    assert "${TOKEN}" in caught.value.problem
+
+
 def needs_pip() -> None:
     if not list((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")):
         pytest.skip("this Python does not bring pip along")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -153,3 +155,23 @@ def test_folders_are_private_and_forgotten(world: World) -> None:
         assert world.cache.stat().st_mode & 0o777 == 0o700
         journal.forget()
     assert [p.name for p in world.home.rglob("*")] == [".local"]
+
+
+def test_a_file_system_without_locks_has_a_lock_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One at a time there as well; what a killed run has left is taken over. That it has none is scripted."""
+
+    def none(fd: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with Journal(world), pytest.raises(Busy, match=str(os.getpid())):
+        Journal(world).__enter__()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    with Journal(world):
+        pass
+    (world.state / "held").touch()
+    (world.state / "lock").write_text(f"{dead.pid} on {world.hostname}\n")
+    with Journal(world) as journal:
+        journal.append(Began(STEP, before("first")))
+    assert not (world.state / "held").exists()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
+from setup_wizard.conda.channels import shown_in
 from setup_wizard.conda.contents import records
 from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.errors import CommandFailed
@@ -43,13 +47,22 @@ def pip_install(world: World, prefix: Path, spec: EnvSpec, report: Report) -> No
             cwd=folder,
         )
     if output.code:
-        said = "\n".join((output.err.strip() or output.out.strip()).splitlines()[-6:])
+        said = _harmless((output.err.strip() or output.out.strip()).splitlines()[-6:], world, spec)
         raise CommandFailed(
             f"{spec.file or 'The environment'}: pip could not install what is listed below «pip:».\n{said}",
             fix="Run again without --offline; the conda packages are in place and stay."
             if world.offline
             else "Correct the list and run again; the conda packages are in place and stay.",
         )
+
+
+def _harmless(lines: Sequence[str], world: World, spec: EnvSpec) -> str:
+    """What pip has said, without the values of the variables that it has put into the lines."""
+    said = "\n".join(lines)
+    for name in dict.fromkeys(re.findall(r"\$\{(\w+)\}", " ".join(spec.pip))):
+        for value in filter(None, {world.env.get(name, ""), quote(world.env.get(name, ""), safe="")}):
+            said = said.replace(value, f"${{{name}}}")
+    return shown_in(said)
 
 
 def _installer(prefix: Path) -> list[str]:
