@@ -40,9 +40,9 @@ def ask(world: World, name: str, jobs: Sequence[str], fresh: float = 0) -> Outpu
     with _in_turn(path):
         if old := _remembered(world, path, jobs, fresh):
             return Output(old.code, old.out, old.err)
-        at, jobs = world.now(), _all_jobs(world, name) or jobs
+        at, jobs = world.now(), list(dict.fromkeys([*_all_jobs(world, name), *jobs]))
         output = once(world, name, jobs)
-        answer = Answer(at, list(jobs), output.code, output.out, output.err)
+        answer = Answer(at, jobs, output.code, output.out, output.err)
         if len(output.out) < MUCH:
             with contextlib.suppress(MachineBlocks):
                 files.write(path, msgspec.json.encode(answer), mode=0o600)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from setup_wizard import asking, schedulers
-from setup_wizard.schedulers import Running
+from setup_wizard.schedulers import Allocation, Running
 from setup_wizard.session import Session
 from setup_wizard.world import World
 
@@ -19,9 +19,11 @@ class Deadline:
 
     def ask(self, patience: float = PATIENCE) -> None:
         """Ask the scheduler, which may have been told of another limit; without an answer all stays."""
-        scheduler, wanted = schedulers.find(self.session.job.scheduler), self.session.job.resources
-        said = asking.once(self.world, self.session.job.scheduler, [self.session.job_id], patience)
-        state = scheduler.state(said, self.session.job_id)
+        job = self.session.job
+        of = job.within or Allocation(job.scheduler, self.session.job_id)
+        scheduler, wanted = schedulers.find(of.scheduler), job.resources
+        said = asking.once(self.world, of.scheduler, [of.id], patience)
+        state = scheduler.state(said, of.id)
         if isinstance(state, Running):
             self.at = state.until and state.until - wanted.lead
 
@@ -34,6 +36,11 @@ class Deadline:
         if not self.left():
             self.ask()  # somebody may have given it more time
         return not self.left()
+
+    def is_alone(self) -> bool:
+        """Whether the launch is gone with which an interactive session on this very machine is to end."""
+        job, by = self.session.job, self.session.launcher
+        return job.interactive and not job.held and by.born not in ("", self.world.born(by.pid))
 
     def is_told(self) -> bool:
         """Whether a request to end that has just come is the scheduler's word for the end of the time."""

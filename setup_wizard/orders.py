@@ -13,13 +13,12 @@ from setup_wizard.access import Way
 from setup_wizard.environments import packs
 from setup_wizard.errors import BadInput
 from setup_wizard.jupyter.start import PAGES
-from setup_wizard.schedulers import STEPS, Resources, find
+from setup_wizard.schedulers import STEPS, Resources, allocation, find
 from setup_wizard.session import Job
 from setup_wizard.sites import Site
 from setup_wizard.wish import Wish
 from setup_wizard.world import World
 
-ALLOCATIONS = ("SLURM_JOB_ID", "PBS_JOBID")
 NO_SLURM = "establish_config_source"  # its programs are installed, and no cluster is behind them
 Ask = Callable[[Resources, Site], Resources]  # what is still open, of somebody who knows
 ASKING = 10.0  # seconds; a configured Slurm answers at once, or says that its controller is down
@@ -61,6 +60,7 @@ def order(world: World, wish: Wish, site: Site | None = None, ask: Ask | None = 
         packed=_pack(world, wish, site, scheduler),
         local=tuple(filter(None, [wish.scratch, *site.scratch])),
         interactive=wish.interactive,
+        within=allocation(world.env) if scheduler == "local" else None,
     )
     if job.held:
         find(scheduler).hold(resources, world.home)  # BadInput for what it cannot be asked
@@ -119,7 +119,7 @@ def _allocated(world: World) -> bool:
             f"You have the allocation {world.env['SLURM_JOB_ID']}, and are not on a node of it.",
             fix="Go there, and launch again: srun --pty bash",
         )
-    return any(name in world.env for name in ALLOCATIONS)
+    return allocation(world.env) is not None
 
 
 def _may_run_here(world: World, wish: Wish, site: Site) -> None:

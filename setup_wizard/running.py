@@ -14,7 +14,7 @@ from setup_wizard import access, asking, files, schedulers, session
 from setup_wizard.errors import Busy, MachineBlocks, SetupError
 from setup_wizard.jupyter import nook
 from setup_wizard.jupyter.start import PAGES
-from setup_wizard.schedulers import Gone, JobState, Running, Unknown, Waiting
+from setup_wizard.schedulers import Allocation, Gone, JobState, Running, Unknown, Waiting
 from setup_wizard.session import Address, Damaged, End, Place, Session
 from setup_wizard.world import World
 
@@ -73,16 +73,22 @@ def sessions(world: World) -> list[Row]:
 def states(world: World, which: Iterable[Session], *, fresh: float = 0) -> dict[str, JobState]:
     """How the jobs are, with one question to each scheduler; with an answer up to `fresh` seconds old."""
     found: dict[str, JobState] = {}
-    asked: dict[str, list[Session]] = {}
+    asked: dict[str, dict[str, str]] = {}
     for s in which:
-        if s.job_id:
-            asked.setdefault(s.job.scheduler, []).append(s)
+        of = _elsewhere(world, s) or Allocation(s.job.scheduler, s.job_id)
+        if of.id:
+            asked.setdefault(of.scheduler, {})[s.id] = of.id
         else:
             found[s.id] = _unsubmitted(world, s)
     for name, group in asked.items():
-        output = asking.ask(world, name, [s.job_id for s in group], fresh)
-        found.update((s.id, schedulers.find(name).state(output, s.job_id)) for s in group)
+        output = asking.ask(world, name, list(group.values()), fresh)
+        found.update((s, schedulers.find(name).state(output, job)) for s, job in group.items())
     return found
+
+
+def _elsewhere(world: World, s: Session) -> Allocation | None:
+    """The allocation that tells of a session which only its own node can see, when we are not there."""
+    return s.job.within if s.launcher.host != world.hostname else None
 
 
 def _unsubmitted(world: World, s: Session) -> JobState:
@@ -201,6 +207,11 @@ def stop(world: World, s: Session) -> bool:
         )
     if not s.job_id:
         raise Busy(f"{s.id} is being launched.", fix=f"Press Ctrl-C there, or: kill {s.launcher.pid}")
+    if within := _elsewhere(world, s):
+        raise MachineBlocks(
+            f"{s.id} runs in your allocation {within.id} on {s.launcher.host}, which is not ended from here.",
+            fix=f"End it there: Ctrl-C, or hpc-jupyter-setup stop {s.id}; or end the whole allocation.",
+        )
     scheduler = schedulers.find(s.job.scheduler)
     env = scheduler.environment(world.env, s.job.resources)
     # one that a terminal holds has no script to be asked: a hard end gives it its time as well

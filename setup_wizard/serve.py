@@ -195,7 +195,7 @@ class Serve:
     def _wait(self, seconds: float) -> None:
         """Wait, and raise the end when a signal asks for it or Jupyter has died."""
         got = signal.sigtimedwait(SIGNALS, seconds)
-        told = got is not None and got.si_signo in TOLD
+        told = (got is not None and got.si_signo in TOLD) or self.deadline.is_alone()
         code = self.jupyter.poll() if self.jupyter else None
         if code or (code is not None and not told):  # who is told to end may see Jupyter end well before us
             raise _Over(self._after_death(code))

@@ -6,8 +6,7 @@
     place.json     where it runs; the first thing that serve writes
     address.json   where it answers; written when it does, and gone with the secrets
     end.json       how it ended; written last, when nothing of it is left running
-    heartbeat      touched while serve watches
-    serve.log, jupyter.log
+    serve.log, jupyter.log, and heartbeat, which is touched while serve watches
 
 The folder is 0700, every file in it 0600.
 """
@@ -30,13 +29,12 @@ from setup_wizard.container import Container
 from setup_wizard.errors import BadInput, MachineBlocks, SetupError
 from setup_wizard.hints import did_you_mean
 from setup_wizard.nicknames import nickname
-from setup_wizard.schedulers import Resources
+from setup_wizard.schedulers import Allocation, Resources
 from setup_wizard.world import World, make_private
 
 TICKET = "ticket.json"  # kept beyond the end only when the way in could not be given back
 SECRETS = ("token", "cookie", "identity", "address.json", TICKET)  # an address has the proxy's name in it
-END = "end.json"
-UNBORN, HEARTBEAT = ".new-", "heartbeat"
+END, UNBORN, HEARTBEAT = "end.json", ".new-", "heartbeat"
 Interface = Literal["lab", "notebook", "voila"]
 
 
@@ -53,6 +51,7 @@ class Job(msgspec.Struct, frozen=True):
 
     `modules` are environment modules, some below `modulepaths`. With a container, the prefix is one inside.
     `scratch` is for what is temporary. What is `packed` goes to the node, below one of `local`.
+    `within` is the allocation that a session of this machine is in.
     """
 
     prefix: Path
@@ -70,6 +69,7 @@ class Job(msgspec.Struct, frozen=True):
     interactive: bool = False
     packed: Path | None = None
     local: tuple[str, ...] = ()
+    within: Allocation | None = None
 
     @property
     def held(self) -> bool:

@@ -85,7 +85,7 @@ def test_garbage_is_not_known(text: str) -> None:
         (
             {"account": "proj2", "qos": "fast", "time_limit": 900},
             "in the QOS fast: 00:10:00",
-            "--qos long",
+            "--qos long | normal",
         ),
         (
             {"account": "proj1", "cpus": 5, "nodes": 2},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from setup_wizard import walltime
 from setup_wizard.discovery.offer import Account, Limits, Offer, Qos
 from setup_wizard.discovery.proposal import gpus
@@ -75,10 +77,11 @@ def limits(wanted: Resources, offer: Offer) -> None:
     cores, cards = nodes * (wanted.cpus or 1), nodes * gpus(wanted)
     asked = {"time": wanted.time_limit, "nodes": nodes, "cores": cores, "gpus": cards}
     for kind, much in asked.items():
-        told = ((w, n) for w, held in _holding(wanted, offer) if (n := getattr(held, kind)) is not None)
-        whose, most = next(told, ("", much))
+        whose, most = _limit(wanted, offer, kind) or ("", much)
         if much > most:
-            others = _roomier(wanted, offer, kind, much)
+            own = dict.fromkeys(q for a in _rows(wanted, offer) for q in a.qos)
+            limited = ((q, _limit(msgspec.structs.replace(wanted, qos=q), offer, kind)) for q in own)
+            others = [q for q, held in limited if not held or held[1] >= much]
             does = f", or take a QOS that allows it: --qos {' | '.join(others)}" if others else ""
             raise BadInput(
                 f"{FLAGS[kind]}: {_written(kind, much)} is more than one job may have in {whose}: "
@@ -94,8 +97,14 @@ def _written(kind: str, much: int) -> str:
     return f"{much} {unit}{'s' * (much != 1)}"
 
 
+def _limit(wanted: Resources, offer: Offer, kind: str) -> tuple[str, int] | None:
+    """Whose limit holds, and how much that is: the first that sets one, as with Slurm."""
+    told = ((whose, getattr(limits, kind)) for whose, limits in _holding(wanted, offer))
+    return next(((whose, most) for whose, most in told if most is not None), None)
+
+
 def _holding(wanted: Resources, offer: Offer) -> Iterator[tuple[str, Limits]]:
-    """Whose limits count for the job; the first that sets one is the one that holds, as with Slurm."""
+    """Whose limits count for the job, the one that goes before the others first."""
     used = _qos_of(wanted, offer)
     own = {p.own_qos for p in offer.targets(wanted.partition)}
     place = next((q for q in offer.qos or () if own == {q.name}), None)
@@ -106,13 +115,6 @@ def _holding(wanted: Resources, offer: Offer) -> Iterator[tuple[str, Limits]]:
     rows = _rows(wanted, offer)
     if len({a.limits for a in rows}) == 1:
         yield f"the account {rows[0].name}", rows[0].limits
-
-
-def _roomier(wanted: Resources, offer: Offer, kind: str, much: int) -> list[str]:
-    """The user's other QOS that allow so much by a limit of their own."""
-    own = {q for a in _rows(wanted, offer) for q in a.qos}
-    limits = ((q.name, getattr(q.limits, kind)) for q in offer.qos or () if q.name in own)
-    return [name for name, most in limits if most is not None and most >= much]
 
 
 def _rows(wanted: Resources, offer: Offer) -> list[Account]:

@@ -54,6 +54,19 @@ class Resources(msgspec.Struct, frozen=True):
         return self.lead < self.signal
 
 
+class Allocation(msgspec.Struct, frozen=True):
+    """Nodes that somebody has already: which scheduler gave them, and under which id."""
+
+    scheduler: str
+    id: str
+
+
+def allocation(env: Mapping[str, str]) -> Allocation | None:
+    """The one that a process with this environment is in."""
+    given = (("slurm", "SLURM_JOB_ID"), ("torque", "PBS_JOBID"))  # Slurm may set both
+    return next((Allocation(name, env[key]) for name, key in given if env.get(key)), None)
+
+
 class Waiting(msgspec.Struct, frozen=True):
     """In the queue: why, in a sentence, what to do about it ("" for nothing but patience), and when it may
     start (seconds since 1970, 0: nobody knows).

@@ -64,7 +64,7 @@ def test_what_alice_has_is_found(accounted: Cluster) -> None:
             "00:15:00",
         ),
         (("-A", "small", "-c", "3"), "3 cores is more than one job may have in the account small", "2 cores"),
-        (("-q", "fast", "-t", "30"), "more than one job may have in the QOS fast: 00:20:00", "00:20:00"),
+        (("-q", "fast", "-t", "30"), "more than one job may have in the QOS fast: 00:20:00", "--qos normal"),
     ],
 )
 def test_what_is_not_hers_is_objected_to(lab: Lab, words: tuple[str, ...], says: str, fix: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pexpect
 import pytest
 
 from tests.cluster.cluster import CHECKOUT, Cluster
+from tests.cluster.lab import Lab
 from tests.cluster.machine import until
 
 pytestmark = pytest.mark.real
@@ -29,17 +31,8 @@ class Seat:
     def launch(self, *words: str, before: tuple[str, ...] = ()) -> Any:
         """The command on a terminal, in the login node; `before` is what calls it."""
         node = self.cluster.login
-        what = [
-            *before,
-            *TELL,
-            "launch",
-            "--interactive",
-            "-e",
-            str(self.prefix),
-            "--access",
-            "tunnel",
-            *words,
-        ]
+        way = () if "--site" in words else ("--access", "tunnel")
+        what = [*before, *TELL, "launch", "--interactive", "-e", str(self.prefix), *way, *words]
         first, *rest = node.argv(what)
         return pexpect.spawn(
             first, rest, env=node.env(ENV), encoding="utf-8", timeout=90, dimensions=(40, 200)
@@ -119,3 +112,70 @@ def test_what_is_refused_is_explained(seat: Seat) -> None:
     child.expect("account")
     child.expect(pexpect.EOF)
     assert not seat.left()
+
+
+# --- through the proxy -----------------------------------------------------------------------------------
+
+
+INSIDE = ("srun", "-p", "debug", "-c", "2", "--pty")
+
+
+@pytest.fixture
+def proxied(lab: Lab, seat: Seat) -> Callable[..., Any]:
+    """Launch an interactive session whose cell has run through the public address."""
+
+    def launch(before: tuple[str, ...]) -> Any:
+        child = seat.launch("--site", "lab", "-p", "debug", "-t", "10", before=before)
+        child.expect(r"(https://[a-z]+-[a-z]+-[a-z]+\.rps\.test)/lab\?token=(\w+)")
+        address, token = child.match.groups()
+        child.expect("Ctrl-C ends it")
+        (row,) = seat.rows()
+        assert (row["state"], row["node"], row["way"]) == ("ready", "c1", "rps")
+        lab.know(row["id"], f"{address}/lab?token={token}")
+        assert '"version"' in lab.get("laptop", f"{address}/api")
+        return child
+
+    return launch
+
+
+@pytest.mark.parametrize(("before", "how"), [((), "ctrl-c"), ((), "closed"), (INSIDE, "ctrl-c")])
+def test_through_the_proxy(
+    lab: Lab, seat: Seat, proxied: Callable[..., Any], before: tuple[str, ...], how: str
+) -> None:
+    """A cell runs through the public address; it ends in order with the terminal, the name is given back."""
+    child = proxied(before)
+    child.sendintr() if how == "ctrl-c" else child.kill(signal.SIGHUP)
+    child.expect(pexpect.EOF)
+    until(lambda: not seat.left(), 60)
+    assert lab.where() == []
+    assert lab.cluster.rps.tokens() == {}
+    assert [row["state"] for row in seat.rows()] == ["ended"]
+
+
+def test_a_launch_that_is_killed_takes_its_allocation_along(
+    lab: Lab, seat: Seat, proxied: Callable[..., Any]
+) -> None:
+    """Slurm then ends all of it hard: the list tells so, and the next session on that node clears it away."""
+    child = proxied(())
+    child.kill(signal.SIGKILL)
+    child.expect(pexpect.EOF)
+    until(lambda: [row["state"] for row in seat.rows()] == ["died"], 60)
+    assert "49 hours" in seat.rows()[0]["warning"]
+    until(lambda: not lab.cluster.login.sh("squeue -h"))
+    ticket = lab.ticket(lab.launch()["session"])
+    until(lambda: set(lab.cluster.rps.tokens()) == {ticket.name, *ticket.spares}, 30)
+    lab.run("stop", "--all")
+    assert (lab.where(), lab.cluster.rps.tokens()) == ([], {})
+
+
+def test_inside_an_allocation_it_ends_with_its_launch(
+    lab: Lab, seat: Seat, proxied: Callable[..., Any]
+) -> None:
+    """The user's own srun is hung up, and kills the launch; Jupyter, unknown to it, ends in order."""
+    child = proxied(INSIDE)
+    child.kill(signal.SIGHUP)
+    child.expect(pexpect.EOF)
+    until(lambda: not seat.left(), 60)
+    until(lambda: lab.cluster.rps.tokens() == {}, 30)
+    assert lab.where() == []
+    assert [row["state"] for row in seat.rows()] in (["ended"], ["died"])  # by itself, or seen before
