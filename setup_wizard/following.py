@@ -64,6 +64,8 @@ class Following:
         if self.world.now() - self.asked < self.pause:
             return
         state = states(self.world, [self.session], fresh=self.pause)[self.session.id]
+        if not self.session.job_id:
+            self.session = session.load(self.session.folder)
         if isinstance(state, Gone):
             raise self.no_address(bury(self.world, self.session, state))
         if type(state) is not type(self.state):

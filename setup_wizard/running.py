@@ -14,7 +14,7 @@ from setup_wizard import access, asking, files, schedulers, session
 from setup_wizard.errors import Busy, MachineBlocks, SetupError
 from setup_wizard.jupyter import nook
 from setup_wizard.jupyter.start import PAGES
-from setup_wizard.schedulers import Allocation, Gone, JobState, Running, Unknown, Waiting
+from setup_wizard.schedulers import Allocation, Gone, JobState, Resources, Running, Unknown, Waiting
 from setup_wizard.session import Address, Damaged, End, Place, Session
 from setup_wizard.world import World
 
@@ -67,7 +67,14 @@ def sessions(world: World) -> list[Row]:
     known = list(session.every(world))
     open_ones = [s for s in known if isinstance(s, Session) and not session.read(s.folder, End)]
     now = states(world, open_ones)
-    return [_row(world, s, now.get(s.id)) for s in known]
+    return [_row(world, _again(s), now.get(s.id)) for s in known]
+
+
+def _again(s: Session | Damaged) -> Session | Damaged:
+    """A session as it is now, when its job's id was not known yet."""
+    with contextlib.suppress(SetupError):  # it was removed in the meantime
+        return session.load(s.folder) if isinstance(s, Session) and not s.job_id else s
+    return s
 
 
 def states(world: World, which: Iterable[Session], *, fresh: float = 0) -> dict[str, JobState]:
@@ -99,7 +106,22 @@ def _unsubmitted(world: World, s: Session) -> JobState:
         return Gone(f"its launch on {by.host} did not get so far") if old else Unknown(f"see on {by.host}")
     if world.born(by.pid) == by.born:
         return Waiting("its launch is at work")
-    return Gone("its launch was interrupted before the job was started")
+    return _handed_over(world, s) or Gone("its launch was interrupted before the job was started")
+
+
+def _handed_over(world: World, s: Session) -> JobState | None:
+    """How its job is, when its launch was killed before it could write down that there is one."""
+    scheduler = schedulers.find(s.job.scheduler)
+    if not (argv := scheduler.search()):
+        return None
+    output = world.run(argv, env=scheduler.environment(world.env, Resources()), timeout=asking.PATIENCE)
+    if output.code != 0:
+        return Unknown("whether its launch has handed over a job is not known: the scheduler does not answer")
+    job_id = scheduler.found(output.out, s.folder / schedulers.SCRIPT)
+    if not job_id:
+        return None
+    session.save(mine := msgspec.structs.replace(s, job_id=job_id))
+    return states(world, [mine])[s.id]
 
 
 def _row(world: World, s: Session | Damaged, state: JobState | None) -> Row:
@@ -205,6 +227,8 @@ def stop(world: World, s: Session) -> bool:
         raise MachineBlocks(
             f"Whether {s.id} still runs is not known: {state.reason}.", fix="Try again there."
         )
+    if not s.job_id:
+        s = session.load(s.folder)
     if not s.job_id:
         raise Busy(f"{s.id} is being launched.", fix=f"Press Ctrl-C there, or: kill {s.launcher.pid}")
     if within := _elsewhere(world, s):

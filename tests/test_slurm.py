@@ -86,6 +86,14 @@ def test_the_users_own_defaults_count_where_we_ask_for_nothing() -> None:
     assert "SBATCH_ACCOUNT" not in Slurm().environment(env, Resources(account="other"))
 
 
+def test_a_job_is_found_by_its_script() -> None:
+    """Also one with blanks in its path; a job without a script, or with another one, is not ours."""
+    said = "16|/home/alice/a b/job.sh\n17|(null)\n18|/home/alice/a/job.sh\n"
+    assert "%o" in Slurm().search()[-1]
+    assert Slurm().found(said, Path("/home/alice/a b/job.sh")) == "16"
+    assert Slurm().found(said, Path("/home/alice/job.sh")) == ""
+
+
 # --- how jobs are ---------------------------------------------------------------------------------------
 
 

@@ -135,6 +135,12 @@ class Scheduler(Protocol):
     def state(self, output: Output, job_id: str) -> JobState:
         """What the answer, to whichever question, says of one of them."""
 
+    def search(self) -> list[str]:
+        """The argv that asks for all jobs of the user's with their scripts; [] where nobody tells these."""
+
+    def found(self, said: str, script: Path) -> str:
+        """The id of the job that runs this script, in the answer to `search`; "" for none."""
+
     def cancel(self, job_id: str, *, hard: bool = False) -> list[str]:
         """The argv that asks a job to end, or with `hard` ends it."""
 

@@ -66,6 +66,12 @@ class Local:
             return Gone("the machine was restarted")
         return Running(host) if _is_alive(lines[2:], pid, birth) else Gone("its process has ended")
 
+    def search(self) -> list[str]:
+        return []
+
+    def found(self, said: str, script: Path) -> str:
+        return ""
+
     def cancel(self, job_id: str, *, hard: bool = False) -> list[str]:
         return ["sh", "-c", 'kill -s "$1" "$2"', "sh", "KILL" if hard else "TERM", _parts(job_id)[2]]
 

@@ -99,6 +99,13 @@ class Slurm:
             return []
         return ["squeue", "--json", "-t", "all", "-j", ",".join(job_ids)]
 
+    def search(self) -> list[str]:
+        return ["squeue", "-h", "-t", "all", "--me", "-o", "%i|%o"]
+
+    def found(self, said: str, script: Path) -> str:
+        jobs = (line.partition("|") for line in said.splitlines())
+        return next((job for job, _, command in jobs if command == str(script)), "")
+
     def cancel(self, job_id: str, *, hard: bool = False) -> list[str]:
         return ["scancel", job_id] if hard else ["scancel", "--batch", "--signal=TERM", job_id]
 

@@ -104,6 +104,12 @@ class Torque:
         words = (output.err.strip() or output.out.strip()).splitlines()
         return Unknown("the scheduler does not answer" + (f" ({words[-1]})" if words else ""))
 
+    def search(self) -> list[str]:
+        return []
+
+    def found(self, said: str, script: Path) -> str:
+        return ""
+
     def cancel(self, job_id: str, *, hard: bool = False) -> list[str]:
         return ["qdel", job_id]  # a request first, and the end after the site's own delay
 
