@@ -52,6 +52,10 @@ class Rps:
         """Let the next calls of that name go wrong, one kind each: error, lost, slow."""
         self.set(trouble={**self._settings()["trouble"], call: list(kinds)})
 
+    def troubles(self, call: str) -> list[str]:
+        """The trouble that is still to come for a call."""
+        return list(self._settings()["trouble"].get(call, []))
+
     def _settings(self) -> dict[str, Any]:
         return dict(json.loads((self.folder / "settings").read_text()))
 

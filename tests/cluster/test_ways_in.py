@@ -145,6 +145,32 @@ def test_a_proxy_that_is_down_when_the_job_starts_is_waited_for(lab: Lab) -> Non
     assert lab.run("url", made["session"])["proof"]["answer"] == "42"
 
 
+@pytest.mark.parametrize("call", ["linktoken", "redeemtoken", "tokenjobstate"])
+def test_a_call_that_fails_for_a_while_is_asked_again(lab: Lab, call: str) -> None:
+    """The job has begun: whichever call fails, again and again, there is a session in the end."""
+    lab.cluster.rps.set(period=6.0 if call == "tokenjobstate" else 1.0)  # asked only while it leads nowhere
+    lab.cluster.rps.trouble(call, *["error", "lost"] * 3)
+    made = lab.launch()
+    assert made["proof"]["answer"] == "42"
+    assert len(lab.cluster.rps.troubles(call)) < 6
+    lab.run("stop", made["session"])
+    assert lab.cluster.rps.tokens() == {}
+
+
+def test_a_proxy_that_is_down_at_the_end_is_told_later(lab: Lab) -> None:
+    """The session ends all the same, and warns; when the proxy is back, the next session there tells it."""
+    made = lab.launch()
+    lab.cluster.rps.stop()
+    assert lab.run("stop", made["session"])["stopped"] == {made["session"]: True}
+    assert "49 hours" in lab.row(made["session"])["warning"]
+    lab.cluster.rps.start()
+    again = lab.ticket(lab.launch()["session"])
+    until(lambda: set(lab.cluster.rps.tokens()) == {again.name, *again.spares}, 30)
+    assert lab.row(made["session"])["warning"] == ""
+    lab.run("stop", "--all")
+    assert lab.cluster.rps.tokens() == {}
+
+
 def test_a_refused_job_leaves_no_name(lab: Lab) -> None:
     """Taken before the submission, the names are given back when the scheduler says no."""
     assert lab.call("launch", *lab.words, "-A", "nobody")["ok"] is False
