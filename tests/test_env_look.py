@@ -119,6 +119,28 @@ def test_what_is_known_is_not_read_again(basket: Basket) -> None:
     assert basket.glance().room.files > alone.room.files
 
 
+def test_what_two_environments_share_is_read_once(basket: Basket) -> None:
+    """A package linked from the same files takes the same; where it is no link, its own record counts."""
+    assert basket.run("env", "create", str(basket.file), "-n", "second", "--yes").returncode == 0
+    second = basket.prefix.with_name("second")
+    record = next((second / "conda-meta").glob("jam-*.json"))
+    whole = record.read_bytes()
+    record.write_bytes(b"?" * len(whole))
+    memory = Memory(basket.world)
+    first = memory.summary(basket.prefix).room
+    assert memory.summary(second).room == first
+
+    record.write_bytes(whole)
+    for jam in (second / "share/jam", second / "share/deep/in/it"):
+        shutil.copy(jam, second / "copy")
+        os.replace(second / "copy", jam)
+    memory = Memory(basket.world)
+    memory.summary(basket.prefix)
+    alone = memory.summary(second).room
+    assert alone == Memory(basket.world).summary(second).room
+    assert (alone.files, alone.shared < first.shared) == (first.files, True)
+
+
 def test_what_is_wrong_is_said(basket: Basket) -> None:
     """A package that is gone, a change that was killed, an environment moved by hand, a lost Python."""
     assert basket.glance().problem == ""

@@ -1,8 +1,8 @@
 """An environment in a few figures: its Python, how many packages, and the room that it takes on disk.
 
 The room is reckoned from the packages' records; whether a package is shared with a package cache, one file of
-it tells. That misses byte code, and what pip and the user have added: they are seen when each file is looked
-at (`measure`).
+it tells, and of environments that share it only one record is read. That misses byte code, and what pip and
+the user have added: they are seen when each file is looked at (`measure`).
 Both are remembered, as long as nothing was installed or removed.
 """
 
@@ -23,6 +23,8 @@ from setup_wizard.world import World
 
 BLOCK = 4096  # bytes in which file systems give room away; a folder takes one
 Moment = tuple[int, int]
+Inode = tuple[int, int, int]  # device, number, and how many links there are
+NO_INODE = (0, 0, 0)
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -67,6 +69,7 @@ class Memory:
         self._path = world.cache / "environments.json"
         self._may_write = world.cache.is_dir()
         self._known = _read(self._path)
+        self._seen: dict[str, dict[str, _Part]] = {}  # by their Python: where files lie depends on it
         self._changed = False
 
     def summary(self, prefix: Path, measure: bool = False) -> Summary:
@@ -78,9 +81,10 @@ class Memory:
             measure
             or known is None
             or known.moment != moment
-            or _links(prefix, known.witness) != known.linked
+            or (_inode(prefix, known.witness)[2] > 1) != known.linked
         ):
-            known = _measured(prefix, moment) if measure else _reckoned(prefix, moment)
+            seen = self._seen.setdefault(python, {})
+            known = _measured(prefix, moment) if measure else _reckoned(prefix, moment, seen)
             self._known[str(prefix)], self._changed = known, True
         return Summary(stems, python, known.room)
 
@@ -121,12 +125,13 @@ def _changed(folder: str) -> int:
         return 0
 
 
-def _links(prefix: Path, path: str) -> bool:
-    """Whether a file is one of several hard links."""
+def _inode(prefix: Path, path: str) -> Inode:
+    """Which file on the disk it is."""
     try:
-        return os.lstat(f"{prefix}/{path}").st_nlink > 1
+        info = os.lstat(f"{prefix}/{path}")
     except OSError:
-        return False
+        return NO_INODE
+    return info.st_dev, info.st_ino, info.st_nlink
 
 
 class _Tally:
@@ -136,12 +141,12 @@ class _Tally:
         self.own = self.shared = self.files_own = self.files_shared = 0
         self.witness, self.linked = "", False
 
-    def add(self, size: int, linked: bool = False) -> None:
-        """Count a file of so many bytes on disk."""
+    def add(self, size: int, linked: bool = False, files: int = 1) -> None:
+        """Count so many files, of so many bytes on disk together."""
         if linked:
-            self.shared, self.files_shared = self.shared + size, self.files_shared + 1
+            self.shared, self.files_shared = self.shared + size, self.files_shared + files
         else:
-            self.own, self.files_own = self.own + size, self.files_own + 1
+            self.own, self.files_own = self.own + size, self.files_own + files
 
     def hear(self, path: str, linked: bool) -> None:
         """Take the first file that may be shared for a witness of the others."""
@@ -157,36 +162,74 @@ class _Tally:
 # --- reckoned, from the records ---------------------------------------------------------------------------
 
 
-def _reckoned(prefix: Path, moment: Moment) -> Known:
+class _Part(msgspec.Struct, frozen=True):
+    """What a package takes in an environment.
+
+    `plain` are the bytes of those of its files that are just as in the archive, so that they can be links to
+    it; `sample` is one of them, and `inode` the file that it is.
+    """
+
+    plain: int
+    others: int
+    plain_files: int
+    other_files: int
+    folders: frozenset[str]
+    sample: str
+    inode: Inode
+
+    @property
+    def linked(self) -> bool:
+        """Whether its plain files are links."""
+        return self.inode[2] > 1
+
+
+def _reckoned(prefix: Path, moment: Moment, seen: dict[str, _Part]) -> Known:
+    """The room by the records; of a package that is linked from the same files as in `seen`, by that."""
     tally, folders = _Tally(), {"conda-meta", ""}
-    for package in _file_lists(prefix):
-        entries = package.paths_data.paths
-        sample = next((e.path for e in entries if _is_plain(e) and e.size_in_bytes), "")
-        linked = bool(sample) and _links(prefix, sample)
-        tally.hear(sample, linked)
-        for entry in entries:
-            folder = entry.path
-            while (folder := folder.rpartition("/")[0]) not in folders:
-                folders.add(folder)
-            tally.add(_blocks(entry.size_in_bytes or 0), linked and _is_plain(entry))
+    for stem in contents.stems(prefix):
+        part = seen.get(stem)
+        if part is None or not part.linked or _inode(prefix, part.sample)[:2] != part.inode[:2]:
+            if (part := _part(prefix, stem)) is None:
+                continue
+            seen[stem] = part
+        tally.hear(part.sample, part.linked)
+        tally.add(part.plain, part.linked, part.plain_files)
+        tally.add(part.others, files=part.other_files)
+        folders |= part.folders
     for _, info in _entries(f"{prefix}/conda-meta"):
         tally.add(_blocks(info.st_size))
-    for _ in folders:
-        tally.add(BLOCK)
+    tally.add(BLOCK * len(folders), files=len(folders))
     return tally.known(moment)
 
 
-def _file_lists(prefix: Path) -> Iterator[contents.FileList]:
-    """The files of each package whose record can be read."""
-    decode = msgspec.json.Decoder(contents.FileList).decode
-    for stem in contents.stems(prefix):
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
-            yield decode((prefix / "conda-meta" / f"{stem}.json").read_bytes())
+def _part(prefix: Path, stem: str) -> _Part | None:
+    """What the record of a package says; None where it cannot be read."""
+    try:
+        data = (prefix / "conda-meta" / f"{stem}.json").read_bytes()
+        entries = msgspec.json.decode(data, type=contents.FileList).paths_data.paths
+    except (OSError, msgspec.MsgspecError):
+        return None
+    plain = [e for e in entries if e.path_type == "hardlink" and e.prefix_placeholder is None]
+    sample = next((e.path for e in plain if e.size_in_bytes), "")
+    bytes_plain, bytes_all = (sum(_blocks(e.size_in_bytes or 0) for e in some) for some in (plain, entries))
+    return _Part(
+        bytes_plain,
+        bytes_all - bytes_plain,
+        len(plain),
+        len(entries) - len(plain),
+        _folders(e.path for e in entries),
+        sample,
+        _inode(prefix, sample) if sample else NO_INODE,
+    )
 
 
-def _is_plain(entry: contents.PathEntry) -> bool:
-    """Whether it is just as in the archive, so that it can be a link to it."""
-    return entry.path_type == "hardlink" and entry.prefix_placeholder is None
+def _folders(paths: Iterable[str]) -> frozenset[str]:
+    """The folders that hold them, but for the environment's own."""
+    found = {""}
+    for path in paths:
+        while (path := path.rpartition("/")[0]) not in found:
+            found.add(path)
+    return frozenset(found)
 
 
 def _blocks(size: int) -> int:
