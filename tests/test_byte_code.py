@@ -26,6 +26,7 @@ from setup_wizard.trees import picture
 from setup_wizard.world import World, silent
 from tests.channels import channel, spec
 from tests.program import Account
+from tests.real_conda import kept_conda
 
 SITE = f"lib/python{SHORT}/site-packages"
 TEMPLATE = "site-packages/odd/template.py"
@@ -197,6 +198,34 @@ def test_an_update_leaves_nothing_of_before(made: Made, url: str) -> None:
     CondaEnv(prefix.name, prefix, without).apply(world, silent)
     assert not (prefix / SITE / "toy").exists()
     assert of(prefix, "../argparse.py").exists()
+
+
+@pytest.mark.real
+def test_what_a_real_conda_leaves(tmp_path: Path, url: str) -> None:
+    """It changes and removes packages of ours: env check names their byte code, --fix takes it out."""
+    account = Account(tmp_path / "home")
+    file = account.home / "toys.yml"
+    file.write_text(f"name: toys\nchannels: [{url}]\ndependencies: [python, toy, tiny-tools]\n")
+    assert account.run("env", "create", str(file), "--yes").returncode == 0
+    prefix, conda = account.home / ".conda/envs/toys", kept_conda() / "bin/conda"
+    byte_code.make(World(account.home, account.env), prefix)
+    env = {**account.env, "CONDA_ADD_PIP_AS_PYTHON_DEPENDENCY": "false"}  # the channel has none
+    there = ("-p", prefix, "--override-channels", "-c", url, "--yes", "--quiet")
+    for words in (["install", "toy=1.0"], ["remove", "--force", "tiny-core"]):
+        ended = subprocess.run([conda, *words, *there], env=env, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    stray = [str(of(prefix, name).relative_to(prefix)) for name in ("tiny_core.py", "toy/new.py")]
+    assert sorted(dead(prefix)) == stray
+    (one,) = account.facts("env", "check")["environments"]
+    assert one["remarks"][0]["text"] == "tiny-core is gone"
+    assert [sorted(r["paths"]) for r in one["remarks"] if r["level"] == "warn"] == [stray]
+    said = account.run("env", "check", "--fix", "--yes")
+    assert said.returncode == 0, said.stderr
+    assert "remove byte code of what is gone (2 files)" in said.stdout
+    assert dead(prefix) == []
+    assert account.facts("env", "check")["environments"][0]["remarks"] == []
+    assert "toy-1.0-0" in contents.stems(prefix), "what conda has changed stays"
+    assert of(prefix, "tiny_tools.py").exists()
 
 
 @pytest.mark.parametrize("made", [["toy=1.0"]], indirect=True)

@@ -30,6 +30,10 @@ def remarks(place: Place, look: Look, receipt: Receipt) -> Iterator[Remark]:
     yield from _server(place, look)
     yield from _by_pip(place, look, receipt)
     yield from _terms(look.records)
+    if look.stray and place.ours:
+        what = "1 file" if len(look.stray) == 1 else f"{len(look.stray)} files"
+        text = f"byte code of what is gone: {what}; Python may take a folder of it for a package"
+        yield Remark("leftovers", "warn", text, _fix(place), mends=True, paths=look.stray)
     if look.leftovers:
         what = "1 file was" if len(look.leftovers) == 1 else f"{len(look.leftovers)} files were"
         text = f"{what} left over by conda, or by programs that were killed"

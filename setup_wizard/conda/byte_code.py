@@ -111,7 +111,7 @@ def make(world: World, prefix: Path) -> None:
     pkgs, moment = packages.folder(world, prefix), _moment(prefix)
     if not moment or not os.access(prefix, os.W_OK):
         return
-    _sweep(prefix)
+    sweep(prefix)
     with alone(pkgs / FOLDER):
         todo = {str(part.folder): part for part in link(prefix, pkgs)}
 
@@ -220,7 +220,7 @@ def _remove(cache: str, modules: Collection[str]) -> None:
         os.rmdir(cache)
 
 
-def _sweep(prefix: Path) -> None:
+def sweep(prefix: Path) -> None:
     """Remove the byte code of sources that are gone: conda does not know of it when it removes a package."""
     for library in prefix.glob("lib/py*/"):
         for folder, _, names in os.walk(library, topdown=False):

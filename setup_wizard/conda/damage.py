@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from setup_wizard import trees
-from setup_wizard.conda import contents, dists
+from setup_wizard.conda import byte_code, contents, dists
 from setup_wizard.conda.dists import Dist
 
 HANDS = 4  # threads that read: the hash is made without the interpreter's lock
@@ -27,6 +27,8 @@ AS_THEY_COME = ("pyc_file", "directory")  # byte code may be lost or made again 
 # What conda and mamba leave where a file was in use: foo.so.c~, foo.conda_trash_1, foo.mamba_trash.
 # What a killed write of ours leaves: .foo.hpc-jupyter-setup-x1.
 LEFT = re.compile(r"\.c~$|\.(?:conda|mamba)_trash(?:_\d+)?$|(?:^|/)\.[^/]+\.hpc-jupyter-setup-[^/]+$")
+# Byte code, which Python reads only where the source is: lib/python3.12/x/__pycache__/y.cpython-312.pyc.
+COMPILED = re.compile(r"(lib/py.*/)__pycache__/([^/.]+)\.[^/]*\.pyc")
 
 How = Literal["gone", "changed"]
 
@@ -86,7 +88,8 @@ class Record(msgspec.Struct, frozen=True):
 class Look(msgspec.Struct, frozen=True):
     """What was seen: how many files, flaws by package, records that cannot be read, what others left over.
 
-    `over` are the packages in whose place pip has put its own: what they lack is no flaw.
+    `over` are the packages in whose place pip has put its own: what they lack is no flaw. `stray` is byte
+    code of sources that are gone.
     """
 
     files: int
@@ -95,6 +98,7 @@ class Look(msgspec.Struct, frozen=True):
     leftovers: tuple[str, ...] = ()
     records: tuple[Record, ...] = ()
     over: dict[str, Dist] = {}
+    stray: tuple[str, ...] = ()
 
 
 def look(prefix: Path, *, every_byte: bool = False) -> Look:
@@ -120,6 +124,7 @@ def look(prefix: Path, *, every_byte: bool = False) -> Look:
         tuple(leftovers(prefix)),
         tuple(records),
         over,
+        tuple(stray(prefix)),
     )
 
 
@@ -141,6 +146,14 @@ def leftovers(prefix: Path) -> Iterator[str]:
     return (path for path in trees.walk(prefix) if LEFT.search(path))
 
 
+def stray(prefix: Path) -> Iterator[str]:
+    """Byte code of sources that are gone, relative to the prefix: conda does not know of ours."""
+    for path in trees.walk(prefix):
+        found = COMPILED.fullmatch(path)
+        if found and not os.path.exists(f"{prefix}/{found[1]}{found[2]}.py"):
+            yield path
+
+
 def records(prefix: Path) -> list[Record] | None:
     """The records of the packages; None where one of them cannot be read."""
     found, unreadable = _records(prefix)
@@ -148,9 +161,10 @@ def records(prefix: Path) -> list[Record] | None:
 
 
 def sweep(prefix: Path) -> None:
-    """Remove what was left over."""
+    """Remove what was left over, and byte code of what is gone."""
     for path in list(leftovers(prefix)):
         (prefix / path).unlink(missing_ok=True)
+    byte_code.sweep(prefix)
 
 
 def _records(prefix: Path) -> tuple[list[Record], list[str]]:

@@ -248,6 +248,8 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         if self.repairs:
             lines = [f"repair the conda environment {self.prefix}"]
             lines += [f"  remove {path}" for path in damage.leftovers(self.prefix)]
+            stray = sum(1 for _ in damage.stray(self.prefix))
+            lines += [f"  remove byte code of what is gone ({stray} files)"] if stray else []
         again = self.reinstall or ()
         if self.update:
             told = change.difference(self.prefix, self.packages, again) if self.packages else None
