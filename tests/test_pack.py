@@ -61,6 +61,9 @@ def env(world: World, url: str) -> Path:
     environment.create(world, prefix, spec(world.home.parent, [url], ALL))
     (prefix / "bin/mine").write_text(f"#!{prefix}/bin/python\nprint('mine')\n")
     (prefix / "bin/mine").chmod(0o755)
+    (prefix / "share/others").write_text(
+        f"{prefix}2/x {prefix}-old {prefix}.bak {prefix}: {prefix}. {prefix}"
+    )
     (prefix / "share/inside").symlink_to(prefix / "share/old")
     (prefix / "share/empty").mkdir()
     (prefix / "share/Ünïcode \udcff").write_bytes(b"1")
@@ -104,6 +107,8 @@ def test_it_is_the_same_elsewhere(world: World, env: Path, form: str) -> None:
     )
     assert subprocess.run([there / "bin/mine"], capture_output=True, text=True).stdout == "mine\n"
     assert (there / "share/inside").resolve() == there / "share/old"
+    others = f"{env}2/x {env}-old {env}.bak {there}: {there}. {there}"
+    assert (there / "share/others").read_text() == others
     program = (there / "lib/prog").read_bytes()
     assert program.startswith(b"\x7fELF\0" + str(there).encode() + b"/lib\0")
     assert len(program) == len((env / "lib/prog").read_bytes())
