@@ -359,6 +359,20 @@ def test_a_session_that_was_killed_is_cleared_away(jupyter_prefix: Path, tmp_pat
     assert launch.stop(world, mine) is False
 
 
+def test_a_session_from_the_terminal_of_another_is_no_part_of_it(
+    jupyter_prefix: Path, tmp_path: Path
+) -> None:
+    """What is launched from inside of a session goes on when that one ends."""
+    world = parts.machine(tmp_path)
+    outer, _ = parts.begun(world, parts.job(world, jupyter_prefix))
+    inside = World(world.home, {**world.env, "JUPYTER_RUNTIME_DIR": str(parts.nook_of(outer).run)})
+    inner, _ = parts.begun(inside, parts.job(inside, jupyter_prefix))
+    launch.stop(world, outer)
+    parts.assert_nothing_left(world, outer)
+    assert parts.ask(world, inner, "api/status").status == 200
+    launch.stop(world, inner)
+
+
 def test_stop_does_not_wait_for_a_session_that_hangs(
     jupyter_prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

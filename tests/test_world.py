@@ -209,6 +209,17 @@ def test_what_a_killed_run_leaves_keeps_the_lock(tmp_path: Path) -> None:
     assert subprocess.run(["flock", "--wait", "5", lock, "true"]).returncode == 0
 
 
+def test_a_program_is_ended_by_signals_that_we_hold_back(world: World) -> None:
+    """Where we take our signals one by one, as a session does, what we start hears its own at once."""
+    held = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        output = world.run(["grep", "SigBlk", "/proc/self/status"])
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert int(output.out.split()[1], 16) == 0
+
+
 def test_a_program_that_is_not_there(world: World, tmp_path: Path) -> None:
     """127 and its name; a folder that is not there is named, not the program; 126 for no program at all."""
     assert world.run(["no-such-program"]).code == 127
@@ -220,9 +231,10 @@ def test_a_program_that_is_not_there(world: World, tmp_path: Path) -> None:
 
 def test_clean_env_leads_no_python_astray(world: World) -> None:
     """PYTHONPATH, PYTHONHOME and the variables of another conda do not reach our programs."""
-    theirs = {"PYTHONPATH": "/x", "PYTHONHOME": "/x", "CONDA_PREFIX": "/x", "CONDA_EXE": "/x", "LANG": "C"}
+    names = ("PYTHONPATH", "PYTHONHOME", "CONDA_PREFIX", "CONDA_EXE", "JUPYTER_RUNTIME_DIR")
+    theirs = {**dict.fromkeys(names, "/x"), "LANG": "C"}
     env = World(world.home, {**world.env, **theirs}).clean_env(TMPDIR="/t")
-    assert not {"PYTHONPATH", "PYTHONHOME", "CONDA_PREFIX", "CONDA_EXE"} & set(env)
+    assert not set(names) & set(env)
     assert (env["HOME"], env["PYTHONNOUSERSITE"], env["TMPDIR"]) == (str(world.home), "1", "/t")
 
 

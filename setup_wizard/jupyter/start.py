@@ -136,8 +136,7 @@ def _activated(world: World, prefix: Path, env: Mapping[str, str]) -> dict[str, 
 
 def touched(world: World) -> tuple[Path, ...]:
     """The folders of the home that a starting Jupyter makes, though it puts nothing into them."""
-    named = world.env.get("JUPYTER_DATA_DIR", "")
-    return files.absent(Path(named) if named else world.home / ".local/share/jupyter")
+    return files.absent(world.jupyter_data)
 
 
 def keep_profile(world: World, nook: Nook) -> None:

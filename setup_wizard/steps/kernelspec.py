@@ -24,10 +24,7 @@ ACTIVATE = (
 
 def jupyter_data(world: World) -> Path:
     """The folder in which every Jupyter of this user looks for kernels."""
-    given = world.env.get("JUPYTER_DATA_DIR", "")
-    if given:
-        return Path(given)
-    return Path(world.env.get("XDG_DATA_HOME") or world.home / ".local/share") / "jupyter"
+    return world.jupyter_data
 
 
 def inside(prefix: Path, name: str) -> Path:

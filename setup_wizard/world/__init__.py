@@ -93,6 +93,12 @@ class World:
         """Where the user may put files for us; we only read here."""
         return self._xdg("XDG_CONFIG_HOME", ".config") / APP
 
+    @property
+    def jupyter_data(self) -> Path:
+        """Where every Jupyter of the user looks for kernels, and makes a folder when it starts."""
+        data = Path(self.env.get("XDG_DATA_HOME") or self.home / ".local/share")
+        return Path(self.env.get("JUPYTER_DATA_DIR") or data / "jupyter")
+
     def _xdg(self, name: str, default: str) -> Path:
         value = self.env.get(name, "")
         return Path(value) if value.startswith("/") else self.home / default
@@ -166,9 +172,7 @@ class World:
 
     def clean_env(self, **more: str) -> dict[str, str]:
         """Our environment without what leads Python or conda astray, and with `more`."""
-        astray = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "LD_PRELOAD", "BASH_ENV", "VIRTUAL_ENV")
-        kept = {k: v for k, v in self.env.items() if k not in astray and not k.startswith("CONDA_")}
-        return {**kept, "HOME": str(self.home), "PYTHONNOUSERSITE": "1", **more}
+        return {**ours.sober(self.env), "HOME": str(self.home), "PYTHONNOUSERSITE": "1", **more}
 
     def own_python(self, module: str) -> list[str]:
         """The start of a command that runs a module of ours with the Python that we run in."""

@@ -1,10 +1,11 @@
-"""How another Python of ours finds this package: whatever HOME and the current folder are."""
+"""What programs that we start get of our environment, and how a Python among them finds this package."""
 
 from __future__ import annotations
 
 import os
 import site
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -27,3 +28,13 @@ def _found_anyway() -> set[str]:
         for pth in Path(folder).glob("*.pth"):
             folders |= set(pth.read_text(errors="replace").splitlines())
     return folders
+
+
+def sober(env: Mapping[str, str]) -> dict[str, str]:
+    """An environment without what leads Python or conda astray, nor the mark of the session that we are in.
+
+    What is launched from a session's terminal is no part of that session, and does not end with it.
+    """
+    astray = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "LD_PRELOAD", "BASH_ENV", "VIRTUAL_ENV")
+    mark = "JUPYTER_RUNTIME_DIR"
+    return {k: v for k, v in env.items() if k not in (*astray, mark) and not k.startswith("CONDA_")}

@@ -97,11 +97,14 @@ def unheard() -> Iterator[set[signal.Signals]]:
 
 
 def hear_again(mask: set[signal.Signals]) -> None:
-    """In the child of an `unheard` fork: what ends a program ends it, unless it was ignored before."""
+    """In the child of an `unheard` fork: what ends a program ends it, unless it was ignored before.
+
+    Also where we hold such signals back ourselves, to take them one by one.
+    """
     for number in ENDING:
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask - ENDING - {signal.SIGCHLD})
 
 
 def lend_terminal(argv: list[str], env: dict[str, str], cwd: Path) -> int:
