@@ -50,7 +50,7 @@ def check(world: World, job: Job) -> Job:
 
 
 def _environment(job: Job) -> None:
-    if job.packed and not job.prefix.is_dir():
+    if job.packed and not os.path.isdir(job.prefix):  # gone, or in a folder that is closed to us
         packed.look(job.packed)  # the job sees what is in it
         return
     python = job.prefix / "bin/python"

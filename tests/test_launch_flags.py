@@ -61,7 +61,7 @@ def test_records_of_all_kinds_count(tmp_path: Path) -> None:
     records.check(environment(tmp_path / "pip", GOOD), "lab")
     other = environment(tmp_path / "pth", {})
     (other / "lib/python3.12/site-packages/more.pth").write_text(
-        f"import this\n{tmp_path}/pip/lib/python3.12/site-packages\n"
+        f"import this\n{tmp_path}/pip/lib/python3.12/site-packages \n"
     )
     records.check(other, "lab")
     conda = environment(tmp_path / "conda", {})

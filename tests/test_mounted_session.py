@@ -179,8 +179,9 @@ def test_jupyter_and_its_kernels_run_from_the_image(lab: tuple[Path, Path], tmp_
     """Proven there, its pages too; the user's own kernel of it starts from there; stopped, all is gone."""
     prefix, file = lab
     world = parts.machine(tmp_path)
+    world.env["XDG_DATA_HOME"] = str(world.home / "data")
     Kernel("mine", prefix).apply(world, silent)
-    before = picture(world.home / ".local/share")
+    before = picture(world.home / "data")
     launched = launch.launch(world, parts.job(world, prefix, packed=file))
     mine = launched.session
     where = parts.nook_of(mine)
@@ -197,7 +198,7 @@ def test_jupyter_and_its_kernels_run_from_the_image(lab: tuple[Path, Path], tmp_
     launch.stop(world, mine)
     parts.assert_nothing_left(world, mine)
     parts.until(lambda: not images.servers(where.image))
-    assert picture(world.home / ".local/share") == before
+    assert picture(world.home / "data") == before
 
 
 @pytest.mark.real

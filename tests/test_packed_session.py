@@ -27,6 +27,7 @@ from setup_wizard.world import Progress, World, silent
 from tests.channels import channel, spec
 from tests.session_parts import Node, a_nook
 
+SAYS = b"#!/bin/sh\necho No module named jupyterlab >&2\nexit 1\n"
 OTHER_DISK = Path("/dev/shm")
 
 
@@ -35,7 +36,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A small environment with a kernel of some language, and the file in which it is packed."""
     folder = tmp_path_factory.mktemp("small")
     world = World(folder, dict(os.environ))
-    python = stub("python", files={"bin/python3": b"#!/bin/sh\n"}, noarch="generic")
+    python = stub("python", files={"bin/python3": SAYS}, noarch="generic")
     url = channel(folder / "channel", [python])
     environment.create(world, folder / "envs/a", spec(folder, [url], ["python"]))
     (folder / "envs/a/bin/python3").chmod(0o755)
@@ -218,6 +219,22 @@ def test_jupyter_and_its_kernels_run_from_the_copy(lab: tuple[Path, Path], tmp_p
     parts.assert_nothing_left(world, mine)
     assert not copy.exists()
     assert picture(world.home / ".local/share") == before
+
+
+def test_what_it_lacks_is_to_be_mended_where_it_was(small: tuple[Path, Path], tmp_path: Path) -> None:
+    """When Jupyter dies for a package, the environment is named that lacks it, not the copy that is gone."""
+    prefix, file = small
+    world, aside = parts.machine(tmp_path), prefix.with_name("aside")
+    prefix.rename(aside)  # else its records say so before anything is started
+    try:
+        mine = launch.submit(world, parts.job(world, prefix, packed=file))
+        parts.until(lambda: session.read(mine.folder, End))
+    finally:
+        aside.rename(prefix)
+    end = session.read(mine.folder, End)
+    assert end
+    assert end.problem == f"jupyterlab is not installed in {prefix}."
+    assert end.fix.startswith(f"conda install -p {prefix} ")
 
 
 @pytest.mark.real

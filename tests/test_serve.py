@@ -181,6 +181,17 @@ def test_the_nook_is_short_private_and_on_this_node(world: World, tmp_path: Path
     assert not mine.path.exists()
 
 
+def test_a_tmpdir_from_nowhere_is_none(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path that is not absolute means another folder to each program: it is passed over."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tmp").mkdir()
+    world.env["TMPDIR"] = "tmp"
+    mine = nook.make(world)
+    nook.leave(world, mine, patience=0.1)
+    assert mine.path.is_absolute()
+    assert not mine.path.is_relative_to(tmp_path)
+
+
 def test_only_the_nooks_of_dead_sessions_of_this_node_are_swept(world: World) -> None:
     """Whose process is gone is removed; one that lives, another host's, and what says nothing stay."""
     lives, dead, far, mute = (nook.make(world) for _ in range(4))

@@ -43,7 +43,7 @@ def needs(world: World) -> Path:
 
 def write(world: World, path: Path, what: Survey, report: Report) -> int:
     """Write the image, whole or not at all; its size in bytes. Raises MachineBlocks, CommandFailed."""
-    program = needs(world)
+    program, path = needs(world), path.resolve()
     report(Progress(f"Pack {what.note.name}"))
     try:
         with pack.beside(path) as image:

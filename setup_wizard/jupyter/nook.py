@@ -94,7 +94,8 @@ def make(world: World) -> Nook:
 
 
 def _bases(world: World) -> list[str]:
-    return list(dict.fromkeys([world.env.get("TMPDIR") or "/tmp", "/tmp", "/dev/shm", "/var/tmp"]))
+    named = world.env.get("TMPDIR", "")
+    return list(dict.fromkeys([*([named] if named.startswith("/") else []), "/tmp", "/dev/shm", "/var/tmp"]))
 
 
 def _furnish(world: World, nook: Nook) -> Nook:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ def check(prefix: Path, interface: str) -> None:
     """
     if _uses_others(prefix):
         return
-    names = [path.name for folder in _folders(prefix) for path in folder.iterdir()]
+    names = [name for folder in _folders(prefix) for name in os.listdir(folder)]
     if not names and not (prefix / "pyvenv.cfg").exists():
         return
     wanted = (PACKAGES[interface], "jupyter_server", "ipykernel")
@@ -72,7 +73,6 @@ def _folders(prefix: Path) -> Iterator[Path]:
         yield records
     for folder in (found for pattern in SITES for found in prefix.glob(pattern)):
         yield folder
-        lines = [
-            line for pth in folder.glob("*.pth") for line in pth.read_text(errors="replace").splitlines()
-        ]
-        yield from (folder / line for line in lines if "/" in line and (folder / line.strip()).is_dir())
+        texts = [pth.read_text(errors="replace") for pth in folder.glob("*.pth")]
+        added = [folder / line.strip() for text in texts for line in text.splitlines() if "/" in line]
+        yield from (there for there in added if os.path.isdir(there) and os.access(there, os.R_OK))

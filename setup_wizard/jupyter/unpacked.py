@@ -80,7 +80,7 @@ def _mounted(
 
     try:
         packed.fits(world, note, source.file)
-        mounted.mount(world, source.file, nook.image)
+        mounted.mount(world, source.file, nook.image, lambda: report(Progress(f"Mount {note.name}")))
         with _written(nook.copy):
             linking = linked.look(source.file, nook.image, note)
             prefix = Path(os.path.realpath(_folder(world, nook, source, linking.takes)))
@@ -155,7 +155,7 @@ def _bases(world: World, nook: Nook, source: Source) -> Iterator[Path]:
             continue
     known = [world.env.get(name, "") for name in VARIABLES]
     for base in dict.fromkeys([*named, *filter(None, known), str(nook.path.parent)]):
-        if os.access(base, os.W_OK | os.X_OK):
+        if base.startswith("/") and os.access(base, os.W_OK | os.X_OK):
             yield Path(base)
 
 
@@ -174,8 +174,7 @@ def _lacks(world: World, base: Path, note: Packed) -> str:
 
 def _offer_kernels(world: World, old: Path, prefix: Path) -> None:
     """The user's own kernels of this environment, started from the copy: Jupyter finds these first."""
-    data = world.env.get("JUPYTER_DATA_DIR") or world.home / ".local/share/jupyter"
-    for spec in sorted(Path(data, "kernels").glob("*/kernel.json")):
+    for spec in sorted((world.jupyter_data / "kernels").glob("*/kernel.json")):
         text, target = spec.read_text("utf-8", "replace"), prefix / "share/jupyter/kernels" / spec.parent.name
         if f"{old}/" in text and not target.exists():
             shutil.copytree(spec.parent, target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,15 @@ def launched(cluster: Cluster, file: Path) -> dict[str, Any]:
     return made
 
 
+@pytest.fixture
+def closed(cluster: Cluster) -> Iterator[Path]:
+    """A folder that the nodes see, and nobody else may enter."""
+    folder = cluster.base / "closed"
+    folder.mkdir(0o700)
+    yield folder
+    shutil.rmtree(folder)
+
+
 def test_it_runs_from_the_disk_of_the_node(cluster: Cluster, tmp_path: Path) -> None:
     """The environment is on no shared disk at all; a cell runs in the copy, and the stop takes it away."""
     _, file = packed_lab(tmp_path)
@@ -51,9 +61,12 @@ def test_it_runs_from_the_disk_of_the_node(cluster: Cluster, tmp_path: Path) -> 
 
 
 @images.needs_mksquashfs
-def test_it_runs_from_an_image(cluster: Cluster, tmp_path: Path) -> None:
-    """Mounted by the user alone where FUSE is to be had, else taken out; a cell runs; the stop clears it."""
-    _, file = packed_lab(tmp_path, "squashfs")
+def test_it_runs_from_an_image(cluster: Cluster, closed: Path) -> None:
+    """Mounted by the user alone where FUSE is to be had, else taken out; a cell runs; the stop clears it.
+
+    It is somebody else's, in a folder that is closed to the user.
+    """
+    _, file = packed_lab(closed, "squashfs")
     node = cluster.node("c1")
     made = launched(cluster, file)
     try_it = f"mkdir /tmp/try && squashfuse ~/{file.name} /tmp/try && fusermount3 -u /tmp/try"
