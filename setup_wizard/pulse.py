@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from setup_wizard.far import Far
 from setup_wizard.session import END
+from setup_wizard.world import Started
 
 SILENCE = 3.0  # seconds
 OVER = "over"
@@ -27,7 +28,7 @@ class Pulse:
     def __init__(self, far: Far, folder: str) -> None:
         self.far, self.folder = far, folder
         self.log = far.folder / "log-pulse"
-        self._pid, self._born = 0, ""
+        self._carrier: Started | None = None
         self._size, self._heard = 0, 0.0
 
     def start(self) -> None:
@@ -36,13 +37,13 @@ class Pulse:
         self.log.unlink(missing_ok=True)
         world = self.far.world
         there = shlex.join(("sh", "-c", BEATS, self.folder))
-        self._pid = world.start(self.far.through(there), log=self.log, env=world.env, cwd=world.home)
-        self._born = world.born(self._pid)
+        self._carrier = world.start(self.far.through(there), log=self.log, env=world.env, cwd=world.home)
         self._size, self._heard = 0, world.now()
 
     def stop(self) -> None:
         """Hear it no longer."""
-        self.far.world.signal(self._pid, self._born)
+        if self._carrier:
+            self._carrier.end()
 
     def is_silent(self) -> bool:
         """Whether it was heard, and is not any more."""

@@ -9,7 +9,7 @@ from setup_wizard.access import Nodes, Ticket
 from setup_wizard.errors import MachineBlocks, NetworkTrouble
 from setup_wizard.far import LOCAL, TOOL, Far
 from setup_wizard.jupyter.start import shows
-from setup_wizard.world import laptop
+from setup_wizard.world import Started, laptop
 
 # It notices a cut within seconds: who has it come back asks nobody.
 KEEP = ("ServerAliveInterval=1", "ServerAliveCountMax=3", "ExitOnForwardFailure=yes", "ConnectTimeout=10")
@@ -36,8 +36,7 @@ class Tunnel:
     kind: Nodes = "ssh"
     ticket: Ticket = field(default_factory=Ticket)
     session: str = ""
-    _carrier: int = 0  # the process of our relay's ssh
-    _born: str = ""
+    _carrier: Started | None = None  # the ssh to the node, or that of our relay
 
     @classmethod
     def to(cls, far: Far, node: str, port: int, sign: tuple[str, str]) -> Tunnel:
@@ -76,12 +75,10 @@ class Tunnel:
 
     def is_open(self) -> bool:
         """Whether what carries it still stands."""
-        if self.kind == "ssh":
-            return self.far.world.run([*self._node_ssh(), "-O", "check", self._at], timeout=LOCAL).code == 0
-        return self.far.is_open() and (self.kind != "relay" or self._is_carried())
+        return self._is_carried() and (self.kind == "ssh" or self.far.is_open())
 
     def _is_carried(self) -> bool:
-        return bool(self._born) and self.far.world.born(self._carrier) == self._born
+        return self.kind == "address" or (self._carrier is not None and self._carrier.runs())
 
     def _try(self, seconds: float) -> bool:
         opened = {"ssh": self._to_node, "relay": self._relay, "address": self._network}[self.kind]()
@@ -92,11 +89,10 @@ class Tunnel:
 
     def shut(self) -> None:
         """Close it; the connection to the login node stays."""
-        if self.kind == "ssh":
-            self.far.world.run([*self._node_ssh(), "-O", "exit", self._at], timeout=LOCAL)
-        else:
+        if self.kind != "ssh":
             self.far.cancel(self._spec())
-            self.far.world.signal(self._carrier, self._born)
+        if self._carrier:
+            self._carrier.end()
 
     # --- the ways -----------------------------------------------------------------------------------------
 
@@ -112,10 +108,10 @@ class Tunnel:
         (self.far.folder / "n").unlink(missing_ok=True)
         world, log = self.far.world, self.far.folder / "log-node"
         # It cannot go to the background by itself: what carries it would be left behind, and ended with us.
-        pid = world.start([*self._node_ssh(), *words], log=log, env=world.env, cwd=world.home)
-        born, deadline = world.born(pid), world.now() + LOCAL
-        while born and world.born(pid) == born and world.now() < deadline:
-            if self.is_open():
+        self._carrier = world.start([*self._node_ssh(), *words], log=log, env=world.env, cwd=world.home)
+        deadline = world.now() + LOCAL
+        while self._carrier.runs() and world.now() < deadline:
+            if world.run([*self._node_ssh(), "-O", "check", self._at], timeout=LOCAL).code == 0:
                 return True
             world.sleep(LOOK)
         return False
@@ -126,7 +122,6 @@ class Tunnel:
             return False
         world, argv = self.far.world, self.far.through(f"{self.ticket.relay} {shlex.quote(self.session)}")
         self._carrier = world.start(argv, log=self.far.folder / "log-relay", env=world.env)
-        self._born = world.born(self._carrier)
         return self.far.forward(self._spec())
 
     def _network(self) -> bool:
@@ -156,9 +151,7 @@ class Tunnel:
         while world.now() < deadline:
             if shows(world, self.base, self.sign):
                 return True
-            if self.kind == "ssh" and not self.is_open():
-                return False
-            if self.kind == "relay" and not self._is_carried():
+            if not self._is_carried():
                 return False  # it has said why in its log
             world.sleep(LOOK)
         return False

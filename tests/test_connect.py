@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from setup_wizard import __version__, arrival, connect, delivery, errand, launch, session, tunnel
+from setup_wizard import __version__, arrival, connect, delivery, errand, launch, pulse, session, tunnel
 from setup_wizard.access import Ticket
 from setup_wizard.cli import consent
 from setup_wizard.connect import Connected, Seen, logged_in
@@ -26,7 +26,7 @@ from setup_wizard.far import Far
 from setup_wizard.jupyter.start import shows
 from setup_wizard.session import Session
 from setup_wizard.tunnel import Tunnel
-from setup_wizard.world import Output, Progress, World
+from setup_wizard.world import Output, Progress, World, processes
 from tests import session_parts
 from tests.program import ROOT
 from tests.session_parts import until
@@ -93,6 +93,28 @@ def test_a_session_is_reached_and_proven(way: Far, running: Session) -> None:
     assert ours(token) == []
     assert token not in "".join(p.read_text() for p in way.folder.glob("log*"))
     what.tunnel.shut()
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_where_no_birth_of_a_process_is_known(
+    world: World, sshd: SshServer, running: Session, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    """macOS has no /proc (simulated: none can be had here): both encrypted ways open, and are shut again."""
+    monkeypatch.setattr(processes, "born", lambda _: "")
+    closed = f"Host {socket.gethostname()}\n ProxyCommand false\n IdentityFile none\n"
+    if refused:
+        sshd.config.write_text(sshd.config.read_text().replace(f" {socket.gethostname()}\n", "\n") + closed)
+    with logged_in(world, "login", str(sshd.config)) as there:
+        what = connect.connect(there, connect.follow(there, running.id))
+        assert what.tunnel
+        assert what.tunnel.kind == ("relay" if refused else "ssh")
+        assert what.tunnel.is_open()
+        assert what.proof.answer == "42"
+        with pulse.heard(there, str(running.folder)) as beat:
+            until(lambda: beat.log.exists() and beat.log.read_text())
+        what.tunnel.shut()
+        assert not what.tunnel.is_open()
+        assert ours(f"{there.folder}/n") == []
 
 
 def test_where_nodes_let_nobody_in_it_goes_through_the_job(

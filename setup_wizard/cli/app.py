@@ -14,6 +14,7 @@ import typer
 from typer.completion import get_completion_inspect_parameters
 
 NAME = "hpc-jupyter-setup"
+WINDOWS = "win32"  # Python's word for it
 HELP = {
     "setup": "Set up conda, environments, kernels and notebooks on this account.",
     "undo": "Take back everything that was made on this account.",
@@ -115,6 +116,10 @@ def start(context: typer.Context) -> object:
     Without a command, on a terminal: the wizard. It shows a plan before it changes anything, and
     `hpc-jupyter-setup undo` takes everything back. `--version` says which version this is.
     """
+    if sys.platform == WINDOWS:
+        from setup_wizard.cli import windows
+
+        windows.refuse(context.invoked_subcommand)
     if context.invoked_subcommand is not None:
         return None
     if sys.stdin.isatty() and sys.stdout.isatty():

@@ -21,6 +21,7 @@ from setup_wizard.errors import MachineBlocks
 from setup_wizard.world import downloads, machine, ours, processes, programs, web
 from setup_wizard.world.data import Disk, Limits, Mount, Output, Patience, Progress, Reply, Report, silent
 from setup_wizard.world.downloads import make_private, sha256_of
+from setup_wizard.world.processes import Started
 from setup_wizard.world.straight import Ask, our_address, straight
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ __all__ = [
     "Progress",
     "Reply",
     "Report",
+    "Started",
     "World",
     "make_private",
     "sha256_of",
@@ -213,8 +215,8 @@ class World:
 
     def start(
         self, argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str], cwd: Path | None = None
-    ) -> int:
-        """Start a program that outlives us, its output in `log` (0600); give its process id."""
+    ) -> Started:
+        """Start a program that outlives us, its output in `log` (0600); what is given can end it."""
         return processes.start([str(a) for a in argv], log=log, env=env, cwd=cwd)
 
     def terminal(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> Terminal:

@@ -11,21 +11,47 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+FAREWELL = 3.0  # seconds between the request to end and the end
 
-def start(argv: Sequence[str], *, log: Path, env: Mapping[str, str], cwd: Path | None) -> int:
-    """Start a program that outlives us, its output in `log` (0600); give its process id."""
+
+class Started:
+    """A program that goes on without us, until we say that it is to end. Its birth need not be known."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self._child.poll() is None
+
+    def end(self) -> None:
+        """End it, and wait until it has; safe twice."""
+        if self.runs():
+            self._child.terminate()
+            try:
+                self._child.wait(FAREWELL)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait()
+
+    def __del__(self) -> None:
+        self._child.returncode = 0  # whoever lets go of it leaves it alone
+
+
+def start(argv: Sequence[str], *, log: Path, env: Mapping[str, str], cwd: Path | None) -> Started:
+    """Start a program that outlives us, its output in `log` (0600)."""
     with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as out:
-        child = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env=env,
-            cwd=cwd,
-            start_new_session=True,
+        return Started(
+            subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=env,
+                cwd=cwd,
+                start_new_session=True,
+            )
         )
-    child.returncode = 0  # it is not ours to wait for
-    return child.pid
 
 
 def born(pid: int) -> str:
