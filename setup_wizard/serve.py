@@ -12,15 +12,12 @@ killed so hard that it cannot act, the machine tells Jupyter to end, and the nex
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -28,16 +25,15 @@ import msgspec
 from setup_wizard import container, files, running, session
 from setup_wizard.deadline import Deadline
 from setup_wizard.errors import SetupError
-from setup_wizard.jupyter import countdown, idle, nook, origin, start, unpacked, words
+from setup_wizard.jupyter import addition, countdown, idle, nook, start, unpacked, words
 from setup_wizard.jupyter.nook import Nook
 from setup_wizard.schedulers.local import job_id
 from setup_wizard.session import Address, End, Place, Session
 from setup_wizard.way_in import WayIn
-from setup_wizard.world import World
+from setup_wizard.world import World, children
 
 TOLD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SIGNALS = {*TOLD, signal.SIGCHLD}
-PR_SET_PDEATHSIG = 1
 JOB_IDS = ("SLURM_JOB_ID", "PBS_JOBID")
 START = 300.0  # seconds for Jupyter to answer: a cold environment on a network file system is slow
 LOOK = 0.05  # seconds between two looks whether it answers
@@ -95,7 +91,7 @@ class Serve:
         session.write(self.session.folder, self.place)
         self._unpack(mine)
         here = self.way.address()
-        self.held, port = _hold(here)
+        self.held, port = children.hold(here)
         self.jupyter = self._start(mine, here, port)
         self.way.open(mine, here, port)
         self._until_it_answers(mine)
@@ -125,20 +121,11 @@ class Serve:
         place, content = session.sign(self.session)
         session.write_secret(mine.path / place, content)
         countdown.install(mine)
-        origin.install(mine)
+        addition.install(mine)
         argv, env = self._command(mine)
         self._say(f"starts {' '.join(argv)}")
-        with (folder / "jupyter.log").open("ab") as log:
-            return subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=env,
-                cwd=mine.path,  # not the user's folder: a random.py in there is not Python's
-                start_new_session=True,
-                preexec_fn=_ends_with_us(),
-            )
+        # not in the user's folder: a random.py in there is not Python's
+        return children.start(argv, env, mine.path, folder / "jupyter.log")
 
     def _command(self, mine: Nook) -> tuple[list[str], dict[str, str]]:
         """What starts Jupyter, and its environment: on this node, or in an image that sees our folders."""
@@ -177,13 +164,14 @@ class Serve:
         """Wait until it was idle for too long; whatever else ends the session comes out of `_wait`."""
         limit, token = self.job.idle_minutes * 60, session.secret(self.session, "token")
         self.deadline.ask()
-        look_at, told = self.world.now() + GUARD, 0.0
+        page, look_at = countdown.Page(mine), self.world.now() + GUARD
         while True:
             (self.session.folder / session.HEARTBEAT).touch()
-            if told != self.deadline.at:
-                countdown.tell(mine, told := self.deadline.at)
-            if limit and idle.idle_for(self.world, self.way.base, token, mine) >= limit:
-                return End(self.world.now(), "idle", f"Nothing happened for {self.job.idle_minutes:g} min.")
+            idle_for = idle.idle_for(self.world, self.way.base, token, mine) if limit else 0.0
+            if limit and idle_for >= limit:
+                return End(self.world.now(), "idle", f"Nothing was done for {self.job.idle_minutes:g} min.")
+            idle_at = self.world.now() + limit - idle_for if idle_for > 0.75 * limit else 0.0
+            page.tell(self.world.now(), self.deadline.at, idle_at)
             if self.deadline.has_come():
                 return End(self.world.now(), "time")
             if not self.way.told or self.world.now() > look_at:
@@ -242,26 +230,6 @@ class Serve:
     def _say(self, text: str) -> None:
         with contextlib.suppress(OSError), (self.session.folder / "serve.log").open("a") as log:
             log.write(f"{self.world.now():.2f} {text.rstrip()}\n")
-
-
-def _hold(address: str) -> tuple[socket.socket, int]:
-    """A port that is nobody else's. Jupyter may still listen on it, as this socket never does."""
-    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind((address, 0))
-    return held, int(held.getsockname()[1])
-
-
-def _ends_with_us() -> Callable[[], None]:
-    libc, us = ctypes.CDLL(None), os.getpid()  # looked up before the fork: after it, little is safe
-
-    def in_the_child() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != us:
-            os._exit(1)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-
-    return in_the_child
 
 
 def main(argv: list[str]) -> int:

@@ -9,7 +9,7 @@ import msgspec
 from setup_wizard import access, proof, running, session
 from setup_wizard.access import Spot, State
 from setup_wizard.errors import NetworkTrouble, SetupError
-from setup_wizard.jupyter import origin, start, words
+from setup_wizard.jupyter import addition, start, words
 from setup_wizard.jupyter.nook import Nook
 from setup_wizard.session import Address, Place, Proven, Session
 from setup_wizard.world import World
@@ -50,7 +50,7 @@ class WayIn:
             self._ask()
         if not self.asked:
             return "unknown"
-        if self.world.now() - self.changed < origin.HEARD:
+        if self.world.now() - self.changed < addition.HEARD:
             return "pending"
         state = self.access.state(self.world, self.ticket, session.sign(self.session))
         if state == "lost":
@@ -127,4 +127,4 @@ class WayIn:
     def _take(self, ticket: access.Ticket) -> None:
         self.ticket, self.changed = ticket, self.world.now()
         session.write(self.session.folder, ticket)
-        origin.allow(self.nook, self.origin)
+        addition.allow(self.nook, self.origin)

@@ -15,7 +15,7 @@ from setup_wizard import access, running, session
 from setup_wizard.access import Access, Spot, Ticket, Way
 from setup_wizard.access.control import Control
 from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble
-from setup_wizard.jupyter import origin
+from setup_wizard.jupyter import addition
 from setup_wizard.jupyter.nook import Nook
 from setup_wizard.session import Address, End, Job, Session
 from setup_wizard.way_in import WayIn
@@ -89,7 +89,7 @@ def way(node: Elsewhere, mine: Session) -> WayIn:
 def open_way(way: WayIn) -> None:
     """Ask for the way as a job does, which has put its extension of Jupyter's server into place."""
     nook = Nook(way.session.folder)
-    origin.install(nook)
+    addition.install(nook)
     way.open(nook, NODE, 8888)
 
 

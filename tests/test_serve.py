@@ -58,7 +58,7 @@ def test_idle_ends_it_but_not_what_works(jupyter_prefix: Path, tmp_path: Path) -
     assert ended(mine).how == "idle"
     parts.assert_nothing_left(world, mine)
     (row,) = launch.sessions(world)
-    assert (row.state, row.detail) == ("ended", "Nothing happened for 0.0166667 min.")
+    assert (row.state, row.detail) == ("ended", "Nothing was done for 0.0166667 min.")
 
 
 def run_cell_beside(

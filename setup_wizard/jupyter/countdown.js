@@ -21,21 +21,26 @@
     return box;
   };
 
-  const show = left => {
+  const show = (left, idle) => {
     const clock = new Date(Date.now() + left * 1e3).toLocaleTimeString([], {hour: "2-digit", minute: "2-digit"});
     const minutes = Math.max(1, Math.round(left / 60));
     const box = banner();
-    box.textContent = `This session ends at ${clock}, in ${minutes} min. Save your work: kernels and terminals end then.`;
+    const words = idle ? "Nothing is being done: run a cell or save a file, and it goes on." : "Save your work: kernels and terminals end then.";
+    box.textContent = `This session ends at ${clock}, in ${minutes} min. ${words}`;
     box.onclick = () => { closed = left; box.remove(); };
   };
 
   const look = async () => {
     const answer = await fetch(`${config.baseUrl || "/"}static/end.json`, {cache: "no-store"}).catch(() => null);
-    if (!answer?.ok) return; // no limit, or no network just now
-    const {at} = await answer.json();
+    if (!answer) return; // no network just now
+    const {at, idle} = answer.ok ? await answer.json() : {at: Infinity}; // no limit
     const left = at - Date.parse(answer.headers.get("Date")) / 1e3; // by the node's clock, not this one
+    if (left > SOON) {
+      document.getElementById(NAME)?.remove(); // it was put off
+      closed = 0;
+    }
     if (left > SOON || (closed && (closed <= LAST || left > LAST))) return;
-    show(Math.max(0, left));
+    show(Math.max(0, left), idle);
   };
 
   const plugin = {id: `${NAME}:plugin`, autoStart: true, activate: () => { look(); setInterval(look, LOOK); }};

@@ -10,6 +10,8 @@ from setup_wizard.jupyter.nook import Nook
 
 NAME = "hpc-jupyter-setup-countdown"
 LOADED = "static/countdown.js"
+SOON = 600.0  # seconds before an end for want of work at which the page is told of it
+SAME = 2.0  # seconds by which an end may seem to move
 EXTENSION = {
     "name": NAME,
     "version": __version__,
@@ -25,7 +27,23 @@ def install(nook: Nook) -> None:
     (folder / LOADED).write_bytes(files(__package__).joinpath("countdown.js").read_bytes())
 
 
-def tell(nook: Nook, at: float) -> None:
-    """Let the page know when the session will end, in seconds since the epoch; 0: nobody knows."""
-    if at:
-        (nook.static / "end.json").write_text(json.dumps({"at": at}))
+class Page:
+    """What the page of one session knows of its end."""
+
+    def __init__(self, nook: Nook) -> None:
+        self.file = nook.static / "end.json"
+        self.told = (0.0, False)
+
+    def tell(self, now: float, over: float, idle: float) -> None:
+        """When the time is over, and when it ends for want of work, which can be put off; 0: not known.
+
+        All in seconds since the epoch. Work that is not wanting yet is nothing to tell of.
+        """
+        wanting = 0 < idle - now < SOON and not 0 < over < idle
+        new = (idle, True) if wanting else (over, False)
+        if new[1] != self.told[1] or abs(new[0] - self.told[0]) > SAME:
+            self.told = new
+            if new[0]:
+                self.file.write_text(json.dumps({"at": new[0], "idle": wanting}))
+            else:
+                self.file.unlink(missing_ok=True)

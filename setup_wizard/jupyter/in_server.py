@@ -2,14 +2,20 @@
 
 The server reads once, at its start, which foreign origin it may serve. The name of a session at its proxy may
 change later; it is then told in a file beside this one.
+
+Another file is touched when somebody has changed something: saved a file, started a kernel. The server's own
+idea of activity is no use for that: a page that is only open asks it for news all the time, and every ten
+seconds even writes down how it looks.
 """
 
 import re
 from pathlib import Path
 from typing import Any
 
-FILE = Path(__file__).with_name("origin")
+ORIGIN, CHANGED = (Path(__file__).with_name(name) for name in ("origin", "changed"))
 LOOK = 0.5  # seconds between two looks
+ASKS = ("GET", "HEAD", "OPTIONS")
+WORK = ("/api/contents", "/api/kernels", "/api/sessions", "/api/terminals")
 
 
 def _jupyter_server_extension_points() -> Any:
@@ -17,9 +23,20 @@ def _jupyter_server_extension_points() -> Any:
 
 
 def _load_jupyter_server_extension(app: Any) -> None:
+    settings = app.web_app.settings
+    log = settings["log_function"]
+
     def look() -> None:
         app.io_loop.call_later(LOOK, look)
-        if FILE.exists():
-            app.web_app.settings["allow_origin_pat"] = re.compile(FILE.read_text())
+        if ORIGIN.exists():
+            settings["allow_origin_pat"] = re.compile(ORIGIN.read_text())
 
+    def answered(handler: Any) -> None:
+        log(handler)
+        asked = handler.request
+        if asked.method not in ASKS and asked.path.startswith(WORK) and handler.get_status() < 400:
+            CHANGED.touch()
+
+    CHANGED.touch()
+    settings["log_function"] = answered
     look()

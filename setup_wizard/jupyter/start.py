@@ -11,7 +11,7 @@ from pathlib import Path
 
 from setup_wizard import files
 from setup_wizard.errors import NetworkTrouble
-from setup_wizard.jupyter import origin
+from setup_wizard.jupyter import addition
 from setup_wizard.jupyter.nook import Nook
 from setup_wizard.world import Ask, World
 
@@ -90,7 +90,7 @@ def settings(wanted: Wanted, nook: Nook) -> str:
     token, cookie = str(wanted.secrets / "token"), str(wanted.secrets / "cookie")
     lines = [
         "c = get_config()",
-        *origin.settings(nook),
+        *addition.settings(nook),
         *(f"c.{name} = {value!r}" for name, value in values.items()),
         f"c.IdentityProvider.token = open({token!r}).read()",
         f"c.ServerApp.cookie_secret = bytes.fromhex(open({cookie!r}).read())",

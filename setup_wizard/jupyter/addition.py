@@ -1,7 +1,11 @@
-"""The one foreign origin that Jupyter serves, told to its server while it runs: an extension, in the nook."""
+"""What a session adds to Jupyter's server: an extension, kept in the nook.
+
+It is told the one foreign origin that may be served, and tells when somebody has changed something.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from importlib import resources
 
 from setup_wizard import files
@@ -27,3 +31,10 @@ def settings(nook: Nook) -> list[str]:
 def allow(nook: Nook, pattern: str) -> None:
     """Let the server accept the origins that match this pattern, and no other ones any more."""
     files.write_text(nook.server / "origin", pattern, mode=0o600)
+
+
+def changed(nook: Nook) -> float:
+    """When something was last changed through the server, or it started; 0 where the extension is missing."""
+    with contextlib.suppress(OSError):
+        return (nook.server / "changed").stat().st_mtime
+    return 0.0
