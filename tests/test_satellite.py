@@ -369,6 +369,23 @@ def test_a_session_outlives_its_name(proxy: Proxy, ticket: Ticket, jupyter: WebS
     assert (address.url, address.warning) == (f"{way.ticket.origin}/", "")
 
 
+@pytest.mark.parametrize(("hours", "warned"), [(0, False), (49, False), (50, True)])
+def test_a_session_longer_than_a_name_is_warned_of(
+    proxy: Proxy, node: Elsewhere, mine: Session, hours: int, warned: bool
+) -> None:
+    """Its address will change while it lives: said with the address, and already when it is handed over."""
+    limit = msgspec.structs.replace(mine.job.resources, time_limit=hours * 3600)
+    long = msgspec.structs.replace(mine, job=msgspec.structs.replace(mine.job, resources=limit))
+    way = WayIn(node, long, lambda said: None)
+    open_way(way)
+    way.tell()
+    address = session.read(mine.folder, Address)
+    assert address
+    assert ("another one, which hpc-jupyter-setup sessions shows" in address.warning) == warned
+    assert access.find("rps").warning(limit.time_limit) == address.warning
+    assert access.find("tunnel").warning(limit.time_limit) == ""
+
+
 def test_a_silent_proxy_ends_nothing(rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:
     """No answer is «unknown», not «lost»; nor is one empty answer alone. Then it is let be for a while."""
     proxy.faults["tokenjobstate"] = [DOWN, answer("")]

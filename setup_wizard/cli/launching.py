@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from setup_wizard import holding, submission
+from setup_wizard import access, holding, submission
 from setup_wizard.cli import consent, ordering
 from setup_wizard.cli.ordering import Manner, Source
 from setup_wizard.errors import BadInput, Left, MachineBlocks
@@ -105,10 +105,12 @@ def go(world: World, wanted: Order, manner: Manner) -> int:
         raise _interrupted(world, mine, manner)
     if not manner.detach:
         return follow_it(world, mine, manner)
+    more = access.find(mine.job.access).warning(mine.job.resources.time_limit)
     if manner.json:
-        show.put_json({"ok": True, "session": mine.id, "job": mine.job_id})
+        show.put_json({"ok": True, "session": mine.id, "job": mine.job_id, "warning": more})
     elif not manner.quiet:
-        print(f"{mine.id} was handed over as job {mine.job_id}. Open it: hpc-jupyter-setup url {mine.id}")
+        told = f"{mine.id} was handed over as job {mine.job_id}. Open it: hpc-jupyter-setup url {mine.id}"
+        print("\n".join(filter(None, [told, more])))
     return 0
 
 
