@@ -21,6 +21,7 @@ from setup_wizard.world import World
 LOOK = 0.1  # seconds between two looks whether a session has ended
 ASK = 2.0  # seconds between two questions to the scheduler meanwhile
 STOP = 25.0  # seconds for a session to end when asked, before it is ended
+REFUSED = 5.0  # seconds in which it is seen whether a job that cannot be cancelled was over already
 TOO_OLD = 3600.0  # seconds after which a launch on another machine, which we cannot see, is over
 QUIET = 300.0  # seconds without a heartbeat after which a session that runs is not believed to answer
 KEEP = 30 * 86400.0  # seconds that the logs of an ended session are kept
@@ -238,12 +239,15 @@ def stop(world: World, s: Session) -> bool:
         )
     scheduler = schedulers.find(s.job.scheduler)
     env = scheduler.environment(world.env, s.job.resources)
+    refused = ""
     # one that a terminal holds has no script to be asked: a hard end gives it its time as well
     for hard in (True,) if s.job.held or isinstance(state, Waiting) else (False, True):
-        world.run(scheduler.cancel(s.job_id, hard=hard), env=env, timeout=30)
-        if _has_ended(world, s):
+        done = world.run(argv := scheduler.cancel(s.job_id, hard=hard), env=env, timeout=30)
+        if _has_ended(world, s, STOP if done.code == 0 else REFUSED):
             return True
-    raise MachineBlocks(f"{s.id} does not end.", fix=f"See what its job does: {s.job_id}")
+        if done.code:
+            refused = f" {argv[0]} said: {done.err.strip() or done.out.strip() or f'exit code {done.code}'}"
+    raise MachineBlocks(f"{s.id} does not end.{refused}", fix=f"See what its job does: {s.job_id}")
 
 
 def stop_all(world: World) -> dict[str, bool]:
@@ -261,9 +265,9 @@ def stop_all(world: World) -> dict[str, bool]:
     return done
 
 
-def _has_ended(world: World, s: Session) -> bool:
+def _has_ended(world: World, s: Session, patience: float) -> bool:
     """Wait until a cancelled session is over, and whatever it left is cleared away."""
-    deadline, asked, pause = world.now() + STOP, world.now(), LOOK
+    deadline, asked, pause = world.now() + patience, world.now(), LOOK
     while world.now() < deadline:
         if session.read(s.folder, End):
             return True

@@ -24,7 +24,7 @@ import msgspec
 
 from setup_wizard import container, files, running, session
 from setup_wizard.deadline import Deadline
-from setup_wizard.errors import SetupError
+from setup_wizard.errors import NetworkTrouble, SetupError
 from setup_wizard.jupyter import addition, countdown, idle, nook, start, unpacked, words
 from setup_wizard.jupyter.nook import Nook
 from setup_wizard.schedulers.local import job_id
@@ -42,6 +42,10 @@ OPEN = 180.0  # seconds for the way in to lead here: a proxy may look for what i
 GUARD, SOON = 20.0, 2.0  # seconds between two looks whether it still does, and where it does not
 FAREWELL = 12.0  # seconds for Jupyter to end its kernels and itself
 LEFT_OVER = 2.0  # seconds for what still runs then
+LINGER, LINGER_LOOK = (
+    600.0,
+    5.0,
+)  # seconds to try to give the way in back, when there is time; the first pause
 
 
 class _Over(Exception):
@@ -79,6 +83,8 @@ class Serve:
         if self.session.folder.is_dir():
             with contextlib.suppress(SetupError):  # a full disk: the next look at the sessions writes it
                 session.write(self.session.folder, end)
+        if end.how in ("idle", "left", "died"):  # nobody waits for the node
+            self._go_on_giving_back()
         return end
 
     def _live(self) -> End:
@@ -223,6 +229,21 @@ class Serve:
         self.kept = session.TICKET
         self.way.release()
         self.kept = ""
+
+    def _go_on_giving_back(self) -> None:
+        """Where the proxy was away just then: only from this node the way in can be given back."""
+        over, pause = self.world.now() + min(LINGER, self.deadline.left()), LINGER_LOOK
+        while self.kept and self.world.now() < over:
+            if signal.sigtimedwait(TOLD, pause):
+                return
+            pause *= 2
+            try:
+                self._release()
+                self._forget()
+            except NetworkTrouble as e:
+                self._say(e.problem)
+            except SetupError:
+                return
 
     def _forget(self) -> None:
         session.forget_secrets(self.session.folder, but=self.kept)

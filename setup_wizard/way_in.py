@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from setup_wizard import access, proof, running, session
+from setup_wizard import access, proof, running, session, sites
 from setup_wizard.access import Spot, State
+from setup_wizard.discovery import refuse_login_node
 from setup_wizard.errors import NetworkTrouble, SetupError
 from setup_wizard.jupyter import addition, start, words
 from setup_wizard.jupyter.nook import Nook
@@ -31,6 +32,8 @@ class WayIn:
 
     def address(self) -> str:
         """The one IP address of this node that Jupyter is to listen on."""
+        if self.session.job.access == "direct":  # open to the network: a job may come to lie on a login node
+            refuse_login_node(self.world, sites.find(self.session.job.site, self.world))
         return self.access.address(self.world, self.ticket)
 
     @property

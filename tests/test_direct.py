@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from setup_wizard import access, connect, orders
+from setup_wizard import access, connect, orders, session
 from setup_wizard.access import Spot, Ticket, Way
 from setup_wizard.errors import BadInput, MachineBlocks
+from setup_wizard.way_in import WayIn
 from setup_wizard.world import World
 
 direct = access.find("direct")
@@ -27,6 +28,20 @@ def test_never_where_the_launch_was(world: World) -> None:
     ticket = direct.reserve(world, Way(readable=True))
     with pytest.raises(MachineBlocks, match="login node"):
         direct.address(world, ticket)
+
+
+def test_not_in_a_job_that_has_come_to_lie_on_a_login_node(world: World) -> None:
+    """The site knows its login hosts by name: whoever started it there, it is refused with the policy."""
+    folder = world.home / ".config/hpc-jupyter-setup/sites"
+    folder.mkdir(parents=True)
+    name = world.hostname
+    text = f"name: hut\ntitle: A hut\nscheduler: slurm\nlogin: [{name}]\nlogin_policy: Editing only.\n"
+    (folder / "hut.yml").write_text(text)
+    job = session.Job(world.home, world.home, site="hut", scheduler="slurm", access="direct")
+    mine = session.reserve(world, job, session.this_process(world))
+    session.write(mine.folder, Ticket(login="another-login-node"))
+    with pytest.raises(MachineBlocks, match=r"login node of A hut.*Editing only\."):
+        WayIn(world, mine, lambda said: None).address()
 
 
 def wish(world: World, **more: Any) -> orders.Wish:

@@ -125,7 +125,7 @@ class Access(Protocol):
     def release(self, world: World, ticket: Ticket) -> None:
         """Give it back, from the node that redeemed it, after Jupyter has ended; safe twice.
 
-        A SetupError says what is left, and until when.
+        A SetupError says what is left, and until when; after NetworkTrouble it may be tried again.
         """
 
 

@@ -20,6 +20,7 @@ from setup_wizard.world import Ask, World
 
 LOOK = 10.0  # seconds for an answer through the public address
 SELDOM = 5.0  # seconds between two questions to the control service; a look at the address costs it nothing
+AGAIN = 1.0  # seconds before a stranger's answer is asked for again
 LONGEST = 49  # hours after which the proxy forgets a name by itself
 
 
@@ -47,6 +48,9 @@ class Satellite:
         control = _control(world, ticket)
         try:
             seen = _look(world, ticket, sign)
+            if seen == "lost":  # one odd answer is none: a proxy that reads its settings again gives such
+                world.sleep(AGAIN)
+                seen = _look(world, ticket, sign)
             if seen != "pending" or world.now() - self.asked < SELDOM:
                 return seen
             known = control.state(ticket.name) or control.state(ticket.name)
@@ -87,7 +91,8 @@ class Satellite:
             if isinstance(trouble, NetworkTrouble):
                 break  # the other names would not be heard either
         if trouble:
-            raise MachineBlocks(
+            kind = NetworkTrouble if isinstance(trouble, NetworkTrouble) else MachineBlocks
+            raise kind(
                 f"{trouble.problem} Until it is told, the address of this session may lead to whatever "
                 f"listens on that port of the node; after {LONGEST} hours it forgets it by itself.",
                 fix="It is tried again with: hpc-jupyter-setup sessions. Do not open the old address.",

@@ -27,6 +27,23 @@ def test_a_name_that_was_forgotten_in_the_queue_is_replaced(lab: Lab) -> None:
     assert lab.cluster.rps.tokens() == {}
 
 
+def test_a_proxy_that_is_away_at_the_end_is_waited_for(lab: Lab) -> None:
+    """Ended from the browser while it is down: the list warns, and the job gives the name back later."""
+    made = lab.launch()
+    base, _, query = made["url"].partition("/lab?")
+    ticket = lab.ticket(made["session"])
+    where = lab.cluster.rps.routes()[ticket.origin.removeprefix("https://")]
+    lab.cluster.rps.stop()
+    over = f"curl -sS -X POST -H 'Authorization: {query.replace('=', ' ')}' http://{where}/api/shutdown"
+    lab.cluster.node("c1").sh(over)
+    until(lambda: lab.row(made["session"])["state"] == "ended", 60, pause=0.5)
+    assert "49 hours" in lab.row(made["session"])["warning"]
+    lab.cluster.rps.start()
+    until(lambda: lab.cluster.rps.tokens() == {}, 60)
+    until(lambda: lab.row(made["session"])["warning"] == "", 30)
+    assert base == ticket.origin
+
+
 def test_a_session_outlives_its_name(lab: Lab) -> None:
     """After 49 hours the list shows no dead address, then a new one, through which a cell runs."""
     made = lab.launch()
