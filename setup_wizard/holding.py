@@ -16,7 +16,7 @@ from setup_wizard import schedulers, session, submission
 from setup_wizard.access import Way
 from setup_wizard.errors import MachineBlocks
 from setup_wizard.following import LOOK, Following
-from setup_wizard.running import bury, stop
+from setup_wizard.running import bury, states, stop
 from setup_wizard.schedulers import RUN_SCRIPT, SCRIPT, Gone, Resources
 from setup_wizard.session import Address, End, Job, Place, Session
 from setup_wizard.world import Output, Progress, Report, World, silent
@@ -24,6 +24,7 @@ from setup_wizard.world import Output, Progress, Report, World, silent
 if TYPE_CHECKING:
     from setup_wizard.world.terminals import Terminal
 
+ASK = 1.0  # seconds between two looks whether what runs on this very node is still there
 TYPE_AGAIN = 2.0  # seconds after which a shell that has not heard us is told again
 SURE = 1.0  # seconds after Ctrl-C at which qsub has asked whether we are
 FAREWELL = 25.0  # seconds for the session to end when asked, before it is hung up
@@ -49,7 +50,7 @@ class Held:
     def __init__(self, world: World, mine: Session, terminal: Terminal | None) -> None:
         self.world, self.session, self.terminal = world, mine, terminal
         self.scheduler = schedulers.find(mine.job.scheduler)
-        self._typed = 0.0
+        self._typed = self._asked = 0.0
 
     def answering(self, patience: float, report: Report = silent) -> tuple[Session, Address]:
         """When it answers; a SetupError tells why it will not, or not within `patience` (seconds)."""
@@ -90,15 +91,26 @@ class Held:
             self.world.sleep(LOOK)
 
     def _look(self) -> None:
-        """Tell a shell that waits in the allocation what to run; see when the allocation is over."""
-        if not self.terminal or session.read(self.session.folder, End):
+        """Tell a shell that waits in the allocation what to run; see when the allocation or serve is over."""
+        if session.read(self.session.folder, End):
             return
-        if self.terminal.code is not None:
+        if not self.terminal:
+            self._ask()
+        elif self.terminal.code is not None:
             bury(self.world, self.session, Gone("its allocation is over"))
         elif self.world.now() - self._typed > TYPE_AGAIN and not session.read(self.session.folder, Place):
             if self.scheduler.held(self.terminal.said)[1]:
                 self.terminal.type(RUN_SCRIPT + shlex.quote(str(self.session.folder / SCRIPT)) + "\n")
             self._typed = self.world.now()
+
+    def _ask(self) -> None:
+        """See now and then whether what we started beside us is still there: killed, it writes no end."""
+        if self.world.now() - self._asked < ASK:
+            return
+        self._asked = self.world.now()
+        state = states(self.world, [self.session])[self.session.id]
+        if isinstance(state, Gone):
+            bury(self.world, self.session, state)
 
     def _hang_up(self, terminal: Terminal) -> None:
         """Ctrl-C there, and «yes» to who asks; what does not end is hung up, and cleared away."""
