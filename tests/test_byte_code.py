@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from setup_wizard.conda import byte_code, damage, environment, packages
+from setup_wizard.conda import byte_code, contents, damage, environment, packages
 from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.environments.leftovers import Asked, find, remove
 from setup_wizard.journal import Journal

@@ -240,13 +240,7 @@ class World:
 
     def signal(self, pid: int, born: str, number: int = signal.SIGTERM) -> bool:
         """Send a signal to that very process; False when it is gone."""
-        if not born or self.born(pid) != born:
-            return False
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            return False
-        return True
+        return processes.signalled(pid, born, number)
 
     def marked(self, mark: str) -> list[tuple[int, str]]:
         """Pid and birth of each other process of ours that has `mark` ("NAME=value") in its environment."""

@@ -63,6 +63,17 @@ def born(pid: int) -> str:
     return "" if fields[0] in "ZX" else fields[19]
 
 
+def signalled(pid: int, birth: str, number: int) -> bool:
+    """Send a signal to the process of that birth; False when it is gone."""
+    if not birth or born(pid) != birth:
+        return False
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def detach(log: Path) -> int:
     """Go on as a process that belongs to no terminal and no caller, with what it prints in `log` (0600).
 
