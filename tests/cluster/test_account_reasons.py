@@ -137,6 +137,17 @@ def limits() -> Iterator[str]:
                 yield f"modify {case.of.format(name)} cluster=lab set {case.limit}"
 
 
+def taken_back() -> Iterator[str]:
+    """What sacctmgr is told in the end; some of it is gone already."""
+    for name, of in ((NAMES[case.reason], case.of) for case in CASES):
+        if of == QOS:
+            yield f"modify user alice account=proj1 cluster=lab set qos-={name}"
+            yield f"remove qos {name}"
+        else:
+            yield f"remove user alice account={name} cluster=lab"
+            yield f"remove account {name} cluster=lab"
+
+
 def jobs() -> Iterator[str]:
     """What alice hands in: of each case a line with the id of the job that is to wait."""
     yield f"{SLEEP} -L matlab"
@@ -164,6 +175,7 @@ def waiting(with_accounts: Cluster) -> Iterator[dict[str, tuple[str, Output]]]:
     finally:
         login.sh("scontrol update partitionname=debug allowaccounts=all", user="root")
         cluster.tidy()
+        login.run(["sacctmgr", "-i"], user="root", input="\n".join([*taken_back(), ""]))
 
 
 def reasons(cluster: Cluster) -> dict[str, str]:
