@@ -361,6 +361,7 @@ def test_progress_tells_bytes_and_packages(world: World, env: Path, orchard: Pat
     [
         ("could not find subdir 'noarch' in channel 'http://h/x/'\nCaused by: (404 Not Found)", "channel"),
         ("failed to fetch a-1-0.conda\nCaused by: No space left on device (os error 28)", "disk"),
+        ("failed to determine the currently installed packages\nCaused by: EOF while parsing", "disk"),
         ("x\nCaused by: Disk quota exceeded (os error 122)", "disk"),
         ("x\nCaused by: dns error\nCaused by: failed to lookup address information", "unreachable"),
         ("hash mismatch when extracting http://h/a-1-0.conda to /x: expected 99, got e5", "hash"),

@@ -29,8 +29,14 @@ _KINDS: tuple[tuple[Kind, str], ...] = (
 )
 
 
+# rattler writes a record and does not hear that there was no room for it; afterwards it cannot read it.
+_TORN = "failed to determine the currently installed packages"
+
+
 def of_transfer(text: str) -> Failed:
-    """The cause of a failed download of an index or a package."""
+    """The cause of a failed download of an index or a package, or of a failed write."""
+    if text.startswith(_TORN):
+        return Failed("disk", f"a package's record is not whole ({_last_cause(text)}).")
     kinds: list[Kind] = [kind for kind, pattern in _KINDS if re.search(pattern, text)]
     kind = kinds[0] if kinds else "bug"
     return Failed(kind, _last_cause(text), package=_file_of(text), url=_url_of(text))
