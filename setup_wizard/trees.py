@@ -67,6 +67,16 @@ def but_for_theirs(world: World, root: Path) -> set[str]:
     return set(walk(root)) - _read(_note(world, root, "open"))
 
 
+def opened(world: World, root: Path) -> Path:
+    """The note of a tree that is open; `listed` tells what was the user's own when it was opened."""
+    return _note(world, root, "open")
+
+
+def listed(note: Path) -> set[str] | None:
+    """The paths in a note, None where there is no such note."""
+    return _read(note) if note.exists() else None
+
+
 def is_open(world: World, root: Path) -> bool:
     """Work on the tree began, and did not end."""
     return _note(world, root, "open").exists()
@@ -102,12 +112,23 @@ def clear_open(world: World, root: Path) -> None:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def theirs(world: World, root: Path) -> list[str]:
-    """What the user added to the tree, or changed in it, relative to `root`."""
+def theirs(world: World, root: Path, among: Iterable[str] | None = None) -> list[str]:
+    """What the user added to the tree, or changed in it, relative to `root`; `among` these, where given."""
     ours, sealed_ns = _ours(world, root)
     return [
-        relative for relative in walk(root) if relative not in ours or _changed(root / relative, sealed_ns)
+        relative
+        for relative in (walk(root) if among is None else among)
+        if relative not in ours or _changed(root / relative, sealed_ns)
     ]
+
+
+def renamed(world: World, root: Path, old: str, new: str) -> None:
+    """What was the user's in a tree that is open has another name by now; a folder with all that is in it."""
+    note = _note(world, root, "open")
+    if note.exists():
+        was = _read(note)
+        moved = {p for p in was if p == old or p.startswith(f"{old}/")}
+        _write(note, sorted((was - moved) | {new + p.removeprefix(old) for p in moved or [old]}))
 
 
 def take_back(world: World, what: NoTree) -> list[Path]:

@@ -123,6 +123,31 @@ def test_made_changed_and_taken_back(account: Account, yml: Path) -> None:
 
 
 @real
+def test_what_is_not_conda_s_makes_way(account: Account, yml: Path) -> None:
+    """What the user has where a package brings its own, and pip in the place of one: kept, and told."""
+    prefix = account.home / ".conda/envs/basket"
+    assert account.run("env", "create", str(yml), "--engine", "conda", "--yes").returncode == 0
+    (prefix / "share/jam").write_text("mine")
+    info = prefix / "lib/python3.12/site-packages/quince-9.dist-info"
+    info.mkdir(parents=True)
+    (info / "RECORD").write_text("../../../share/quince,,\nquince-9.dist-info/RECORD,,\n")
+    words = ("env", "install", "basket", "jam=1.0", "quince=1.2", "--engine", "conda", "--yes")
+    said = account.facts(*words)
+    assert said["warnings"] == [
+        "quince 9, which pip had installed, has made way for quince of conda.",
+        "share/jam was yours, and jam brings its own: yours is now share/jam.yours.",
+    ]
+    assert {p.name: p.read_text() for p in (prefix / "share").glob("*[mec]*")} == {
+        "jam": "1.0",
+        "jam.yours": "mine",
+        "quince": "quince 1.2",
+        "apple": "apple 1.5",
+        "pear": "pear",
+    }
+    assert not info.exists()
+
+
+@real
 def test_update_stays_within_what_the_file_allows(account: Account, yml: Path) -> None:
     """Conda's own «update» would go past quince=1.1, and leave out the pins of a new environment."""
     yml.write_text(yml.read_text() + "  - jam\n")

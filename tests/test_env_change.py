@@ -265,10 +265,14 @@ def test_an_environment_is_known_by_every_path_that_leads_to_it(basket: Basket) 
 
 
 def test_two_packages_with_the_same_file(basket: Basket) -> None:
-    """The file stays as long as one of them does, and is then the other's."""
+    """That is told; the file stays as long as one of them does, and is then the other's."""
     shared = basket.prefix / "share/both"
-    basket.change("install", "basket", "left", "right")
-    assert shared.read_text() in ("left", "right")
+    (warning,) = basket.change("install", "basket", "left", "right")["warnings"]
+    there = shared.read_text()
+    assert there in ("left", "right")
+    assert warning == f"left and right bring share/both, and not the same: there is that of {there}."
+    assert basket.change("install", "basket", "jam")["warnings"] == [], "once is enough"
+    basket.change("remove-package", "basket", "jam")
     basket.change("remove-package", "basket", "right")
     assert shared.read_text() == "left"
     basket.change("install", "basket", "right")

@@ -281,7 +281,7 @@ def test_packages_go_along(orchard: Orchard, small: Path) -> None:
     moved = small / "envs/orchard"
     assert shared(moved) == size, "all that was shared is shared there"
     assert (cached(cache), cached(home_cache)) == (had, [])
-    assert contents.damaged(moved) == {}
+    assert damage.look(moved).flaws == {}
     second = small / "envs/second"
     orchard.good("create", str(orchard.file), "-p", str(second), "--no-byte-code", "--yes", "--offline")
     assert shared(second) == packed, "a later one there takes next to nothing, and no download"

@@ -20,12 +20,14 @@ import msgspec
 
 from setup_wizard import files, trees
 from setup_wizard.conda import (
+    aside,
     byte_code,
     contents,
     damage,
     history,
     packages,
     secret_variables,
+    shared,
     sources,
     twin,
 )
@@ -80,12 +82,22 @@ def change(work: Work, wanted: tuple[Package, ...] = (), reinstall: tuple[str, .
     The packages of `reinstall` are damaged; None: nobody has looked yet.
     """
     contents.clean_up(work.prefix)
+    tell_aside(work)
     again, stay = _damaged(work.prefix, reinstall)
     keep = contents.say_unfinished(work.prefix)
     byte_code.stop(work.world, work.prefix)
     byte_code.take_out(work.prefix, {p.stem for p in wanted})
     request = _request(work, work.prefix, wanted)
-    _engine(work, msgspec.structs.replace(request, keep=keep, reinstall=again, suspect=again), stay)
+    theirs = str(trees.opened(work.world, work.prefix))
+    request = msgspec.structs.replace(request, keep=keep, reinstall=again, suspect=again, theirs=theirs)
+    _engine(work, request, stay)
+    tell_aside(work)
+
+
+def tell_aside(work: Work) -> None:
+    """Tell what has made way for packages, now or in a run that was killed; its new name is the user's."""
+    for text in aside.settle(work.world, work.prefix):
+        work.warn(text)
 
 
 def _damaged(prefix: Path, known: tuple[str, ...] | None) -> tuple[tuple[str, ...], set[str]]:
@@ -95,7 +107,7 @@ def _damaged(prefix: Path, known: tuple[str, ...] | None) -> tuple[tuple[str, ..
     """
     stems, killed = contents.stems(prefix), contents.whole(prefix) is None
     if killed or known is None:
-        look = damage.look(prefix)
+        look = damage.look(prefix, packages_only=True)
         known = tuple(dict.fromkeys([*(known or ()), *look.flaws]))
         stems = tuple(s for s in stems if not killed or contents.name_of(s) in look.over)
     return known, {stem for stem in stems if contents.name_of(stem) not in known}
@@ -212,7 +224,8 @@ def _engine(work: Work, request: Request, stay: Collection[str] = ()) -> None:
     if suspect:
         again = msgspec.structs.replace(request, suspect=suspect)
         answer = ask(work.world, again, work.spec, work.report)
-    for warning in answer.warnings:
+    came = {p.stem for p in answer.packages} - set(stay)
+    for warning in (*answer.warnings, *shared.told(Path(request.target), came)):
         work.warn(warning)
 
 

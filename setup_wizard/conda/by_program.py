@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import trees
-from setup_wizard.conda import byte_code, contents, damage, history, program, said
-from setup_wizard.conda.build import Work
+from setup_wizard.conda import byte_code, contents, damage, history, program, said, shared
+from setup_wizard.conda.build import Work, tell_aside
 from setup_wizard.conda.channels import shown_in
 from setup_wizard.conda.child import TITLES
+from setup_wizard.conda.ground import Ground
 from setup_wizard.conda.spec import EnvSpec, package_name
 from setup_wizard.conda.talk import Package
 from setup_wizard.errors import BadInput, CommandFailed
@@ -64,15 +65,18 @@ def install(work: Work, engine: Path, wanted: tuple[Package, ...]) -> None:
     """Let the program make it so that just `wanted` is there. Safe to run again after a crash."""
     if contents.was_whole(work.prefix) is None:
         trees.clear_open(work.world, work.prefix)
+    before = contents.stems(work.prefix)
     wanted = wanted or solve(work.world, engine, work.prefix, work.spec, (), work.report)
     want = {f"{p.name}-{p.version}-{p.build}": f"{p.name}={p.version}={p.build}" for p in wanted}
     if contents.stems(work.prefix):
         _change(work, engine, want)
     else:
         _run(work, engine, ["create", "--no-default-packages", *want.values()], total=len(want))
-    if damaged := damage.look(work.prefix).flaws:
+    if damaged := damage.look(work.prefix, packages_only=True).flaws:
         again = [spec for stem, spec in want.items() if contents.name_of(stem) in damaged]
         _run(work, engine, ["install", "--no-deps", "--force-reinstall", *again])
+    for text in shared.told(work.prefix, want.keys() - set(before)):
+        work.warn(text)
     if set(contents.stems(work.prefix)) != set(want):
         raise CommandFailed(
             f"{engine} has not installed what it had said before.",
@@ -85,12 +89,40 @@ def _change(work: Work, engine: Path, want: dict[str, str]) -> None:
     contents.say_unfinished(work.prefix)
     byte_code.stop(work.world, work.prefix)
     byte_code.take_out(work.prefix, want)
+    tell_aside(work)
     have = set(contents.stems(work.prefix))
     staying = {contents.name_of(stem) for stem in want}
+    _make_way(work, engine, want)
     if gone := sorted({contents.name_of(stem) for stem in have} - staying):
         _run(work, engine, ["remove", "--force", *gone])
     if new := [spec for stem, spec in want.items() if stem not in have]:
         _run(work, engine, ["install", "--no-deps", *new])
+    tell_aside(work)
+
+
+def _make_way(work: Work, engine: Path, want: dict[str, str]) -> None:
+    """Let what pip and the user have put there make way for what comes; the program would write over it.
+
+    What it brings is known when it has fetched that; it need not, where there is nothing of somebody else's.
+    """
+    have = set(contents.stems(work.prefix))
+    new = {contents.name_of(stem): stem for stem in want if stem not in have}
+    listed = trees.listed(trees.opened(work.world, work.prefix)) or ()
+    theirs = [path for path in listed if not trees.is_waste(path)]
+    unpacked: dict[str, Path] = {}
+    if new and theirs:
+        _run(
+            work, engine, ["install", "--no-deps", "--download-only", *(want[stem] for stem in new.values())]
+        )
+        places = [(n, cache / s) for cache in program.caches(work.world, engine) for n, s in new.items()]
+        unpacked = {name: folder for name, folder in reversed(places) if folder.is_dir()}
+    python = new.get("python", "")
+    site = contents.site_of(python.split("-")[1]) if python else contents.site_packages(work.prefix)
+    ground = Ground(work.prefix, unpacked, site, theirs)
+    for stem in have - want.keys():
+        ground.goes(contents.name_of(stem))
+    for name in unpacked:
+        ground.comes(name)
 
 
 def _run(work: Work, engine: Path, words: list[str], total: int = 0) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard.conda import contents, damage
+from setup_wizard.conda import contents
 from setup_wizard.conda.talk import Package
 
 
@@ -21,12 +21,17 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """What comes ("numpy 2.1"), what becomes another, what goes; what is damaged and is installed `again`."""
+    """What comes ("numpy 2.1"), what becomes another, what goes; what is damaged and is installed `again`.
+
+    What makes way for that: packages `of_pip` ("numpy 2.0"), and files of the user's, which are put `aside`.
+    """
 
     added: tuple[str, ...] = ()
     changed: tuple[Changed, ...] = ()
     removed: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
+    of_pip: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.removed or self.again)
@@ -39,6 +44,8 @@ class Difference(msgspec.Struct, frozen=True):
             *(f"change {c.name} {c.before} → {c.after}" for c in self.changed),
             *(f"remove {r}" for r in self.removed),
             *(f"install {name} again" for name in self.again),
+            *(f"remove {name} of pip, in whose place conda's is or comes" for name in self.of_pip),
+            *(f"set aside your {path}, where a package brings its own" for path in self.aside),
         ]
 
 
@@ -47,12 +54,6 @@ def difference(prefix: Path, packages: Sequence[Package], again: Iterable[str] =
     return msgspec.structs.replace(
         between(contents.stems(prefix), [p.stem for p in packages]), again=tuple(again)
     )
-
-
-def damaged(prefix: Path, packages: Sequence[Package]) -> tuple[str, ...]:
-    """Those of the packages that are installed at the prefix, stay as they are, and are damaged."""
-    there, flaws = set(contents.stems(prefix)), damage.look(prefix).flaws
-    return tuple(sorted(p.name for p in packages if p.stem in there and p.name in flaws))
 
 
 def between(before: Iterable[str], after: Iterable[str]) -> Difference:

@@ -98,8 +98,7 @@ class _Python(msgspec.Struct, frozen=True):
 
     @property
     def site_packages(self) -> str:
-        major, minor, *_ = self.version.split(".")
-        return self.python_site_packages_path or f"lib/python{major}.{minor}/site-packages"
+        return self.python_site_packages_path or site_of(self.version)
 
 
 def is_environment(prefix: Path) -> bool:
@@ -147,6 +146,12 @@ def site_packages(prefix: Path) -> str:
         return msgspec.json.decode(record, type=_Python).site_packages
     except msgspec.MsgspecError:
         return ""
+
+
+def site_of(version: str) -> str:
+    """Where the packages of a Python of that version usually lie."""
+    major, minor, *_ = version.split(".")
+    return f"lib/python{major}.{minor}/site-packages"
 
 
 def _in_place(one: FileList, inside: str) -> FileList:
@@ -198,6 +203,15 @@ def say_unfinished(prefix: Path) -> tuple[str, ...]:
         (prefix / WHOLE).unlink()
     before_it = was_whole(prefix)
     return before_it.theirs if before_it else ()
+
+
+def ask_pip_again(prefix: Path) -> None:
+    """While it is changed: something of pip's has made way, so its section is to be installed once more."""
+    note = _note(prefix / WAS_WHOLE)
+    if note and note.pip:
+        files.write(
+            prefix / WAS_WHOLE, msgspec.json.encode(msgspec.structs.replace(note, pip="")), mode=0o644
+        )
 
 
 def theirs(prefix: Path) -> tuple[str, ...]:

@@ -101,8 +101,8 @@ class Look(msgspec.Struct, frozen=True):
     stray: tuple[str, ...] = ()
 
 
-def look(prefix: Path, *, every_byte: bool = False) -> Look:
-    """Hold every file against its record; changes nothing."""
+def look(prefix: Path, *, every_byte: bool = False, packages_only: bool = False) -> Look:
+    """Hold every file against its record; changes nothing. `packages_only`: not what lies about."""
     records, unreadable = _records(prefix)
     owners = _owners(prefix, records)
     since = _moment(prefix)
@@ -115,16 +115,16 @@ def look(prefix: Path, *, every_byte: bool = False) -> Look:
     for flaw in sorted(flaws, key=lambda f: f.path):
         for name, _ in owners[flaw.path]:
             by_package.setdefault(name, []).append(flaw)
-    pips = dists.by_pip(prefix, records, by_package)
+    pips = dists.by_pip(prefix, records)
     over = dists.over(prefix, records, pips)
     return Look(
         len(owners),
         dict(sorted(_but_for(prefix, pips, by_package, over).items())),
         tuple(unreadable),
-        tuple(leftovers(prefix)),
+        () if packages_only else tuple(leftovers(prefix)),
         tuple(records),
         over,
-        tuple(stray(prefix)),
+        () if packages_only else tuple(stray(prefix)),
     )
 
 
@@ -158,6 +158,16 @@ def records(prefix: Path) -> list[Record] | None:
     """The records of the packages; None where one of them cannot be read."""
     found, unreadable = _records(prefix)
     return None if unreadable else found
+
+
+def readable(prefix: Path) -> list[Record]:
+    """The records of the packages that can be read."""
+    return _records(prefix)[0]
+
+
+def placed(record: Record, site: str) -> Iterator[str]:
+    """Where the files of a package lie; `site` is where Python's packages are."""
+    return (contents.placed(entry.path, site) for entry in record.paths_data.paths)
 
 
 def sweep(prefix: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,29 +44,33 @@ def plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def by_pip(prefix: Path, records: Iterable[Record], flawed: Collection[str] = ()) -> list[Dist]:
-    """Those that no package of conda has brought, or that pip has brought once more.
-
-    The latter is seen in packages that are `flawed`: their INSTALLER is another one.
-    """
-    brought = {info: (size, r.name in flawed) for r in records for info, size in _infos(r).items()}
-    return [
-        dist
-        for dist in every(prefix)
-        if dist.folder.name not in brought or _once_more(dist, *brought[dist.folder.name])
-    ]
+def by_pip(prefix: Path, records: Iterable[Record]) -> list[Dist]:
+    """Those that no package of conda has brought, or that pip has brought once more: INSTALLER says so."""
+    brought = {info: size for r in records for info, size in _infos(r).items()}
+    return [d for d in every(prefix) if _installer(d) != brought.get(d.folder.name)]
 
 
-def over(prefix: Path, records: Iterable[Record], dists: Iterable[Dist]) -> dict[str, Dist]:
+def over(prefix: Path, records: Iterable[Record], dists: Sequence[Dist]) -> dict[str, Dist]:
     """The packages of conda in whose place one of the distributions is there, by their names."""
-    by_name = {dist.name: dist for dist in dists}
-    found = {}
-    for record in records if by_name else ():
-        names = {plain(info.partition("-")[0]) for info in _infos(record)} or {plain(record.name)}
-        for dist in (by_name[name] for name in names & by_name.keys()):
-            if _touches(prefix, dist, record):
-                found[record.name] = dist
+    found: dict[str, Dist] = {}
+    site = contents.site_packages(prefix) if dists else ""
+    for record in records if dists else ():
+        paths = [contents.placed(entry.path, site) for entry in record.paths_data.paths]
+        for dist in same(prefix, record.name, paths, dists):
+            found[record.name] = dist
     return found
+
+
+def same(prefix: Path, name: str, paths: Collection[str], dists: Sequence[Dist]) -> list[Dist]:
+    """Those of the distributions that are the package of this name, which has these files.
+
+    Of a package that has no dist-info, only the name tells: graphviz of conda is another than pip's, so it
+    counts where they have a file in common.
+    """
+    infos = (INFO.search(path) for path in paths if ".dist-info/" in path)
+    if names := {plain(info[1].partition("-")[0]) for info in infos if info}:
+        return [dist for dist in dists if dist.name in names]
+    return [dist for dist in dists if dist.name == plain(name) and _touches(prefix, dist, set(paths))]
 
 
 def files(prefix: Path, dist: Dist) -> Iterator[str]:
@@ -92,16 +96,15 @@ def _infos(record: Record) -> dict[str, int]:
     return found
 
 
-def _once_more(dist: Dist, size: int, flawed: bool) -> bool:
-    """Whether somebody else than the package has written down who installed it."""
+def _installer(dist: Dist) -> int:
+    """The size of its INSTALLER, which tells pip's from conda's; -1: none."""
     try:
-        return flawed and (dist.folder / "INSTALLER").stat().st_size != size
+        return (dist.folder / "INSTALLER").stat().st_size
     except OSError:
-        return False
+        return -1
 
 
-def _touches(prefix: Path, dist: Dist, record: Record) -> bool:
-    """Whether it has files of the package, as far as it says: graphviz of conda is another than pip's."""
-    listed, site = set(files(prefix, dist)), os.path.relpath(dist.folder.parent, prefix)
-    paths = (contents.placed(entry.path, site) for entry in record.paths_data.paths)
-    return not listed or any(path in listed for path in paths)
+def _touches(prefix: Path, dist: Dist, paths: Collection[str]) -> bool:
+    """Whether it has one of these files, as far as it says which are its own."""
+    listed = list(files(prefix, dist))
+    return not listed or any(path in paths for path in listed)

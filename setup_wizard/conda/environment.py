@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from setup_wizard import trees
-from setup_wizard.conda import by_program, contents, damage, packages, registry, sources
+from setup_wizard.conda import aside, by_program, contents, damage, packages, registry, sources
 from setup_wizard.conda.build import Work, change, finish, make, remove_building
 from setup_wizard.conda.child import ask
 from setup_wizard.conda.spec import EnvSpec, digest
@@ -165,8 +165,9 @@ def create(
         return (prefix / contents.WHOLE).stat().st_mtime_ns
 
 
-def clear(prefix: Path) -> None:
+def clear(world: World, prefix: Path) -> None:
     """Remove what an interrupted run left in the environment and beside it, and the package cache there."""
+    aside.settle(world, prefix)
     contents.remove_probes(prefix)
     remove_building(prefix)
     packages.remove_beside(prefix)

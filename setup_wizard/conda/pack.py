@@ -271,7 +271,7 @@ def _refuse(prefix: Path) -> None:
             f"{prefix} is just being changed, or that was interrupted.",
             fix="Run again what has begun to change it; see: hpc-jupyter-setup status",
         )
-    if broken := damage.look(prefix).flaws:
+    if broken := damage.look(prefix, packages_only=True).flaws:
         name, lost = next(iter(broken.items()))
         more = f", and {len(broken) - 1} more packages" if len(broken) > 1 else ""
         raise _is_damaged(prefix, f"{name} is not whole ({lost[0].path}){more}")

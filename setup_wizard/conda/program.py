@@ -20,6 +20,7 @@ QUIET = {
     "CONDA_NOTIFY_OUTDATED_CONDA": "false",
     "CONDA_NUMBER_CHANNEL_NOTICES": "0",
 }
+ONLY_FETCHED = "CondaExitZero"  # how conda ends after --download-only; it sounds like an error
 ASTRAY = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
 
 
@@ -65,14 +66,26 @@ def run(
 
     Raises what `trouble.error_of` makes of its errors. The user's condarc counts; nothing is asked.
     """
-    env = {k: v for k, v in world.env.items() if k not in ASTRAY}
     output = world.run(
         [program, *words, "--json", "--yes", *(["--offline"] if world.offline else [])],
         meanwhile=meanwhile,
-        env={**env, **QUIET, "HOME": str(world.home), "PYTHONNOUSERSITE": "1"},
+        env=_env(world),
     )
     answer = said.last_object(output.out)
+    if not output.code and ONLY_FETCHED in output.out + output.err:
+        return {}
     if output.code or not answer or not answer.get("success", True):
         text = output.err.strip() or ("" if answer else output.out.strip())
         raise error_of(said.failure(program.name, answer, text, spec, offline=world.offline), spec)
     return answer
+
+
+def caches(world: World, program: Path) -> list[Path]:
+    """Where it keeps packages; none where it does not say."""
+    told = said.last_object(world.run([program, "info", "--json"], env=_env(world)).out) or {}
+    return [Path(place) for place in told.get("pkgs_dirs") or told.get("package cache") or ()]
+
+
+def _env(world: World) -> dict[str, str]:
+    kept = {k: v for k, v in world.env.items() if k not in ASTRAY}
+    return {**kept, **QUIET, "HOME": str(world.home), "PYTHONNOUSERSITE": "1"}

@@ -1,16 +1,25 @@
-"""How the engine tells what it does: a voice for events, and ears for rattler's progress."""
+"""How the engine tells what it does: a voice for events, and ears for rattler's progress.
+
+rattler waits for these ears: just before it removes or links a package, what is in the way is put aside.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from setup_wizard.conda.talk import PULSE, Beat, Event, Moved, Package, Warned
+from setup_wizard.conda import causes
+from setup_wizard.conda.talk import PULSE, Beat, Event, Failed, Moved, Package, Warned
+
+if TYPE_CHECKING:
+    from setup_wizard.conda.ground import Ground
 
 STEPS = 200  # progress events of one kind, at most
 
@@ -57,8 +66,8 @@ class Voice:
 class Reporter:
     """Hears rattler's progress and passes it on, not too often."""
 
-    def __init__(self, voice: Voice, solution: Sequence[Package]) -> None:
-        self._voice = voice
+    def __init__(self, voice: Voice, solution: Sequence[Package], ground: Ground | None = None) -> None:
+        self._voice, self._ground = voice, ground
         self._total_bytes = sum(p.size for p in solution if not p.cached)
         self._operations = self._linked = self._tokens = self._said = 0
         self._scripts: dict[int, str] = {}
@@ -103,12 +112,27 @@ class Reporter:
     def on_populate_cache_complete(self, cache_entry: int) -> None: ...
 
     def on_unlink_start(self, operation: int, package_name: str) -> int:
+        if self._ground:
+            self._or_end(self._ground.goes, package_name)
         return self._token()
 
     def on_unlink_complete(self, index: int) -> None: ...
 
     def on_link_start(self, operation: int, package_name: str) -> int:
+        if self._ground:
+            self._or_end(self._ground.comes, package_name)
         return self._token()
+
+    def _or_end(self, act: Callable[[str], None], name: str) -> None:
+        """Do it, or end at once: rattler would not hear of an error, and go on over what is there."""
+        try:
+            act(name)
+        except OSError as e:
+            self._voice.say(causes.of_transfer(str(e)))
+            os._exit(0)
+        except Exception:
+            self._voice.say(Failed("bug", traceback.format_exc()))
+            os._exit(0)
 
     def on_link_complete(self, index: int) -> None:
         self._linked += 1

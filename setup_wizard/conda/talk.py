@@ -39,7 +39,8 @@ class Request(msgspec.Struct, frozen=True):
 
     The files are put into `target`; where that differs from `prefix`, the folder is to be renamed later, and
     link scripts are left to whoever renames it. `keep` are installed packages that somebody else added,
-    `reinstall` those whose files are damaged, `suspect` those that were edited in the package cache as well.
+    `reinstall` those whose files are damaged, `suspect` those that were edited in the package cache as well;
+    `theirs` is a note of `trees` with what else in it is the user's.
     Of what is installed in `target`, the packages of `newest` may move on («*»: all); `pins` are the user's.
     `wanted` are the addresses of all packages, where the solution is known; it is not looked for again then.
     Nothing is solved where there is a `lock` (its text) or where `exact` names each package (URL#HASH).
@@ -60,6 +61,7 @@ class Request(msgspec.Struct, frozen=True):
     keep: tuple[str, ...] = ()
     reinstall: tuple[str, ...] = ()
     suspect: tuple[str, ...] = ()
+    theirs: str = ""
     wanted: tuple[str, ...] = ()
     newest: tuple[str, ...] = ()
     pins: tuple[str, ...] = ()

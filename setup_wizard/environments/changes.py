@@ -13,6 +13,7 @@ from setup_wizard.answers import Answers
 from setup_wizard.conda import change, contents, environment, frozen
 from setup_wizard.conda.asked import edited, text_of
 from setup_wizard.conda.change import Difference
+from setup_wizard.conda.foresight import foreseen
 from setup_wizard.conda.secret_variables import unsaid
 from setup_wizard.conda.spec import EnvSpec, catalogue, package_name, read_spec
 from setup_wizard.errors import BadInput, MachineBlocks
@@ -89,9 +90,8 @@ def prepare(journal: Journal, step: CondaEnv, asked: Change, answers: Answers, r
     if not difference and environment.standing(world, step.prefix, after.spec) == "complete":
         after = msgspec.structs.replace(after, packages=(), update="")
     else:
-        again = change.damaged(step.prefix, solution.packages)
-        difference = msgspec.structs.replace(difference, again=again)
-        after = msgspec.structs.replace(after, reinstall=again)
+        difference = foreseen(world, step.prefix, solution.packages)
+        after = msgspec.structs.replace(after, reinstall=difference.again)
     kept = [_file_step(journal, spec, step, asked, old)] if own and (asked.install or asked.remove) else []
     plan = Plan((after, *kept, Kernel(step.name, step.prefix)))
     return Changing(plan, difference, path if own else step.prefix / contents.FILE, _notes(asked, after))

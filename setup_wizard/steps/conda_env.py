@@ -24,6 +24,7 @@ from setup_wizard.conda import (
 from setup_wizard.conda import prefix as prefixes
 from setup_wizard.conda.change import Difference
 from setup_wizard.conda.channels import shown
+from setup_wizard.conda.foresight import foreseen
 from setup_wizard.conda.spec import EnvSpec, digest
 from setup_wizard.conda.talk import Package
 from setup_wizard.step import Before, Blocked, Done, Download, Forecast, State, Todo
@@ -125,10 +126,10 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             solution = environment.Solution(self.packages)
         else:
             solution = environment.solve(world, self.prefix, self.spec, report, engine=self.engine)
-        there, reinstall = contents.stems(self.prefix), self.reinstall
-        if there and reinstall is None:
-            reinstall = change.damaged(self.prefix, solution.packages)
-        again = [p for p in solution.packages if p.name in (reinstall or ())]
+        there, meets = contents.stems(self.prefix), None
+        if there:
+            meets = foreseen(world, self.prefix, solution.packages, self.reinstall)
+        again = [p for p in solution.packages if meets and p.name in meets.again]
         new = environment.Solution(
             (*change.new_packages(self.prefix, solution.packages), *again), self.byte_code
         )
@@ -136,14 +137,14 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             Download(p.url.rpartition("/")[2], shown(p.url), p.size, p.sha256) for p in new.to_download
         ]
         bare = tuple(msgspec.structs.replace(p, depends=(), cached=False) for p in solution.packages)
-        settled = msgspec.structs.replace(self, packages=bare, reinstall=reinstall)
+        settled = msgspec.structs.replace(self, packages=bare, reinstall=meets.again if meets else None)
         return Forecast(
             tuple(downloads),
             new.bytes_on_disk,
             new.files,
             self.prefix,
             settled,
-            change.difference(self.prefix, solution.packages, reinstall or ()) if there else None,
+            meets,
             new.bytes_shared,
             new.byte_code,
         )
@@ -219,7 +220,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             trees.follow(world, self.brought_from, self.prefix)
             registry.unregister(world, self.brought_from)
         byte_code.stop(world, self.prefix)
-        environment.clear(self.prefix)
+        environment.clear(world, self.prefix)
         if not (trees.is_open(world, self.prefix) or trees.is_sealed(world, self.prefix)):
             files.remove_absent(before.absent)
             return []

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from rattler import PackageCache, PrefixRecord, RepoDataRecord, install
@@ -29,6 +30,9 @@ from setup_wizard.conda.engine import fixed, reasons
 from setup_wizard.conda.engine.solver import Gone, Solver, Unreadable, Wish, client, config
 from setup_wizard.conda.reporter import Reporter, Voice
 from setup_wizard.conda.talk import Failed, Installed, Locked, Package, Request, Solved, WasRead
+
+if TYPE_CHECKING:
+    from setup_wizard.conda.ground import Ground
 
 MOST_MEMORY = 4 << 30  # bytes of addresses while solving
 ASTRAY = (
@@ -77,7 +81,7 @@ async def serve(request: Request, voice: Voice) -> None:
     voice.say(Solved(tuple(solution)))
     if request.prefix:
         began = time.monotonic()
-        await _install(request, records, solver.wishes, Reporter(voice, solution))
+        await _install(request, records, solver.wishes, Reporter(voice, solution, _ground(request, records)))
         fixed.complete(Path(request.target), records)
         voice.say(Installed(time.monotonic() - began))
 
@@ -157,6 +161,21 @@ async def _install(
         reporter=reporter,
         alternative_target_prefix=request.prefix,
     )
+
+
+def _ground(request: Request, records: list[RepoDataRecord]) -> Ground | None:
+    """The environment that is changed; a new one, or what a killed run has left of it, holds nothing else."""
+    if request.target != request.prefix:
+        return None
+    from setup_wizard import trees
+    from setup_wizard.conda import contents
+    from setup_wizard.conda.ground import Ground  # a new environment is to begin sooner
+
+    python = next((r for r in records if r.name.normalized == "python"), None)
+    site = (python.python_site_packages_path or contents.site_of(str(python.version))) if python else ""
+    unpacked = {r.name.normalized: Path(request.packages, _package(r, False).stem) for r in records}
+    theirs = trees.listed(Path(request.theirs)) if request.theirs else None
+    return Ground(Path(request.target), unpacked, site, theirs)
 
 
 def _installed(target: Path) -> list[PrefixRecord]:
