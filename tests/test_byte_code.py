@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from setup_wizard.conda import byte_code, contents, damage, environment, packages
+from setup_wizard.conda.room import Room
 from setup_wizard.conda.spec import EnvSpec
+from setup_wizard.conda.summary import Memory
 from setup_wizard.environments.leftovers import Asked, find, remove
 from setup_wizard.journal import Journal
 from setup_wizard.mirror.archive import PLACEHOLDER
@@ -198,6 +200,34 @@ def test_an_update_leaves_nothing_of_before(made: Made, url: str) -> None:
     CondaEnv(prefix.name, prefix, without).apply(world, silent)
     assert not (prefix / SITE / "toy").exists()
     assert of(prefix, "../argparse.py").exists()
+
+
+@pytest.mark.parametrize("made", [["tiny-tools", "odd"]], indirect=True)
+def test_it_is_counted_without_looking_at_files(made: Made) -> None:
+    """`env list` knows of it, from when it is made; where it is not linked, it does not count."""
+    world, asked, prefix = made
+
+    def rooms(prefix: Path) -> tuple[Room, Room]:
+        """As it is reckoned, and measured."""
+        return Memory(world).summary(prefix).room, Memory(world).summary(prefix, measure=True).room
+
+    reckoned, measured = rooms(prefix)
+    notes = 3  # conda-meta's own files, which no record lists
+    assert reckoned.shared == measured.shared
+    assert reckoned.files_shared == measured.files_shared > 300
+    assert abs(reckoned.files_own - measured.files_own) <= notes
+    bare = prefix.with_name("bare")
+    CondaEnv("bare", bare, asked, byte_code=False).apply(world, silent)
+    reckoned, measured = rooms(bare)
+    assert (reckoned.shared, reckoned.files_shared) == (measured.shared, measured.files_shared)
+    memory = Memory(world)
+    before = memory.summary(bare).room
+    memory.keep()
+    byte_code.make(world, bare)
+    after = Memory(world).summary(bare).room
+    assert after.files_shared > before.files_shared
+    assert after.shared == rooms(bare)[1].shared
+    shutil.rmtree(bare)
 
 
 @pytest.mark.real

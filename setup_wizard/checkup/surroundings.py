@@ -12,7 +12,8 @@ from setup_wizard import kernels
 from setup_wizard.checkup.remark import Remark
 from setup_wizard.conda import contents, found, in_place, summary
 from setup_wizard.conda.frozen import CONDAS
-from setup_wizard.conda.summary import Room, Summary
+from setup_wizard.conda.room import Room
+from setup_wizard.conda.summary import Summary
 from setup_wizard.environments import inventory
 from setup_wizard.environments.inventory import Place
 from setup_wizard.journal import Receipt

@@ -137,8 +137,12 @@ def parts(prefix: Path, pkgs: Path) -> Iterator[Part]:
         files = [c for c in map(_compiled, record.paths_data.paths) if c and c.target not in brought]
         if files:
             tag = files[0].target.rsplit(".", 2)[1]
-            name = f"{stem}-{record.sha256 or hashlib.sha256(record.url.encode()).hexdigest():.16}"
-            yield Part(pkgs / FOLDER / tag / name, files)
+            yield Part(pkgs / FOLDER / tag / called(stem, record.sha256, record.url), files)
+
+
+def called(stem: str, sha256: str, url: str) -> str:
+    """The folder of a package's byte code, below that of its Python."""
+    return f"{stem}-{sha256 or hashlib.sha256(url.encode()).hexdigest():.16}"
 
 
 def kept(pkgs: Path) -> list[tuple[str, Path]]:
@@ -155,14 +159,20 @@ def _record(prefix: Path, stem: str) -> Record:
 
 def _compiled(entry: contents.PathEntry) -> Compiled | None:
     """None for what is no source, or holds the prefix and so differs from place to place."""
+    target = target_of(entry)
+    kept = hashlib.sha256(entry.path.encode()).hexdigest()[:20]
+    return Compiled(entry.path, target, kept) if target else None
+
+
+def target_of(entry: contents.PathEntry) -> str:
+    """Where the byte code of a source goes, relative to the prefix; "" for what has none of ours."""
     found = SOURCE.fullmatch(entry.path)
     if not found or entry.prefix_placeholder is not None or entry.path_type == "softlink":
-        return None
+        return ""
     folder, _, name = entry.path.rpartition("/")
     kind, major, minor, threads = found.groups()
     tag = f"{'cpython-' if kind == 'python' else kind}{major}{minor}{threads}"
-    kept = hashlib.sha256(entry.path.encode()).hexdigest()[:20]
-    return Compiled(entry.path, f"{folder}/__pycache__/{name[:-3]}.{tag}.pyc", kept)
+    return f"{folder}/__pycache__/{name[:-3]}.{tag}.pyc"
 
 
 def _linked(prefix: Path, part: Part) -> bool:

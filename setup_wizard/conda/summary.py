@@ -1,8 +1,8 @@
 """An environment in a few figures: its Python, how many packages, and the room that it takes on disk.
 
 The room is reckoned from the packages' records; whether a package is shared with a package cache, one file of
-it tells, and of environments that share it only one record is read. That misses byte code, and what pip and
-the user have added: they are seen when each file is looked at (`measure`).
+it tells, and of environments that share it only one record is read. Byte code is added as the cache has it by
+now. What pip and the user have put there is seen when each file is looked at (`measure`).
 Both are remembered, as long as nothing was installed or removed.
 """
 
@@ -17,41 +17,35 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import files
-from setup_wizard.conda import contents
+from setup_wizard.conda import compiled, contents, packages
+from setup_wizard.conda.compiled import Portion, Sizes
+from setup_wizard.conda.room import BLOCK, Room, Tally
 from setup_wizard.errors import SetupError
 from setup_wizard.world import World
 
-BLOCK = 4096  # bytes in which file systems give room away; a folder takes one
 Moment = tuple[int, int]
 Inode = tuple[int, int, int]  # device, number, and how many links there are
 NO_INODE = (0, 0, 0)
 
 
-class Room(msgspec.Struct, frozen=True):
-    """Bytes and files on disk: its own, and those that are hard links to a package cache or to another.
-
-    Folders count as files, as they do for quotas. `measured`: each file was looked at.
-    """
-
-    own: int = 0
-    shared: int = 0
-    files_own: int = 0
-    files_shared: int = 0
-    measured: bool = False
-
-    @property
-    def files(self) -> int:
-        """All of its files and folders."""
-        return self.files_own + self.files_shared
-
-
 class Known(msgspec.Struct, frozen=True):
-    """A room, since when it is so, and a file of it that was shared then, or was not."""
+    """A room, since when it is so, and a file of it that was shared then, or was not.
+
+    `code` is the byte code that it can have beside.
+    """
 
     room: Room
     moment: Moment
     witness: str = ""
     linked: bool = False
+    code: tuple[Portion, ...] = ()
+
+
+class Remembered(msgspec.Struct):
+    """What is known of environments by their prefixes, and of byte code by the package cache."""
+
+    environments: dict[str, Known] = {}
+    byte_code: dict[str, Sizes] = {}
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -66,9 +60,12 @@ class Memory:
     """What is known of the room that environments take, kept in our cache; forgotten where there is none."""
 
     def __init__(self, world: World) -> None:
+        self._world = world
         self._path = world.cache / "environments.json"
         self._may_write = world.cache.is_dir()
-        self._known = _read(self._path)
+        self._kept = _read(self._path)
+        self._known = self._kept.environments
+        self._sizes: dict[Path, Sizes] = {}
         self._seen: dict[str, dict[str, _Part]] = {}  # by their Python: where files lie depends on it
         self._changed = False
 
@@ -86,14 +83,36 @@ class Memory:
             seen = self._seen.setdefault(python, {})
             known = _measured(prefix, moment) if measure else _reckoned(prefix, moment, seen)
             self._known[str(prefix)], self._changed = known, True
-        return Summary(stems, python, known.room)
+        return Summary(stems, python, self._with_byte_code(prefix, known) if known.code else known.room)
+
+    def _with_byte_code(self, prefix: Path, known: Known) -> Room:
+        """The room with the byte code that is in the cache, if the environment has any of it."""
+        there = self._sizes_in(packages.folder(self._world, prefix))
+        code = [portion for portion in known.code if portion.folder in there]
+        links = _inode(prefix, code[0].witness)[2] if code else 0
+        if not links:
+            return known.room
+        tally = Tally(known.room)
+        for portion in code:
+            size, files = there[portion.folder]
+            tally.add(size, links > 1, files)
+            tally.add(portion.folders * BLOCK, files=portion.folders)
+        return tally.room()
+
+    def _sizes_in(self, cache: Path) -> Sizes:
+        if cache not in self._sizes:
+            before = self._kept.byte_code.get(str(cache), {})
+            self._sizes[cache] = self._kept.byte_code[str(cache)] = compiled.sizes(cache, before)
+            self._changed |= self._sizes[cache] != before
+        return self._sizes[cache]
 
     def keep(self) -> None:
         """Write down what was found, where we have a cache; that it cannot be written harms nobody."""
         if self._changed and self._may_write:
             there = {prefix: known for prefix, known in self._known.items() if os.path.isdir(prefix)}
+            caches = {cache: sizes for cache, sizes in self._kept.byte_code.items() if os.path.isdir(cache)}
             with contextlib.suppress(OSError, SetupError):
-                files.write(self._path, msgspec.json.encode(there), mode=0o600)
+                files.write(self._path, msgspec.json.encode(Remembered(there, caches)), mode=0o600)
 
 
 def version_of(package: str, stems: Iterable[str]) -> str:
@@ -106,11 +125,11 @@ def library(prefix: Path, python: str) -> Path:
     return prefix / "lib" / f"python{'.'.join(python.split('.')[:2])}"
 
 
-def _read(path: Path) -> dict[str, Known]:
+def _read(path: Path) -> Remembered:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Known])
+        return msgspec.json.decode(path.read_bytes(), type=Remembered)
     except (OSError, msgspec.MsgspecError):
-        return {}
+        return Remembered()
 
 
 def _moment(prefix: Path, python: str) -> Moment:
@@ -134,31 +153,6 @@ def _inode(prefix: Path, path: str) -> Inode:
     return info.st_dev, info.st_ino, info.st_nlink
 
 
-class _Tally:
-    """Adds up a room, file by file."""
-
-    def __init__(self) -> None:
-        self.own = self.shared = self.files_own = self.files_shared = 0
-        self.witness, self.linked = "", False
-
-    def add(self, size: int, linked: bool = False, files: int = 1) -> None:
-        """Count so many files, of so many bytes on disk together."""
-        if linked:
-            self.shared, self.files_shared = self.shared + size, self.files_shared + files
-        else:
-            self.own, self.files_own = self.own + size, self.files_own + files
-
-    def hear(self, path: str, linked: bool) -> None:
-        """Take the first file that may be shared for a witness of the others."""
-        if path and not self.witness:
-            self.witness, self.linked = path, linked
-
-    def known(self, moment: Moment, measured: bool = False) -> Known:
-        """What is to be remembered."""
-        room = Room(self.own, self.shared, self.files_own, self.files_shared, measured)
-        return Known(room, moment, self.witness, self.linked)
-
-
 # --- reckoned, from the records ---------------------------------------------------------------------------
 
 
@@ -166,7 +160,7 @@ class _Part(msgspec.Struct, frozen=True):
     """What a package takes in an environment.
 
     `plain` are the bytes of those of its files that are just as in the archive, so that they can be links to
-    it; `sample` is one of them, and `inode` the file that it is.
+    it; `sample` is one of them, and `inode` the file that it is. `code` is the byte code that it can have.
     """
 
     plain: int
@@ -176,6 +170,7 @@ class _Part(msgspec.Struct, frozen=True):
     folders: frozenset[str]
     sample: str
     inode: Inode
+    code: Portion | None
 
     @property
     def linked(self) -> bool:
@@ -185,7 +180,8 @@ class _Part(msgspec.Struct, frozen=True):
 
 def _reckoned(prefix: Path, moment: Moment, seen: dict[str, _Part]) -> Known:
     """The room by the records; of a package that is linked from the same files as in `seen`, by that."""
-    tally, folders = _Tally(), {"conda-meta", ""}
+    tally, folders = Tally(), {"conda-meta", ""}
+    code: list[Portion] = []
     for stem in contents.stems(prefix):
         part = seen.get(stem)
         if part is None or not part.linked or _inode(prefix, part.sample)[:2] != part.inode[:2]:
@@ -196,19 +192,21 @@ def _reckoned(prefix: Path, moment: Moment, seen: dict[str, _Part]) -> Known:
         tally.add(part.plain, part.linked, part.plain_files)
         tally.add(part.others, files=part.other_files)
         folders |= part.folders
+        code += [part.code] if part.code else []
     for _, info in _entries(f"{prefix}/conda-meta"):
         tally.add(_blocks(info.st_size))
     tally.add(BLOCK * len(folders), files=len(folders))
-    return tally.known(moment)
+    return Known(tally.room(), moment, tally.witness, tally.linked, tuple(code))
 
 
 def _part(prefix: Path, stem: str) -> _Part | None:
     """What the record of a package says; None where it cannot be read."""
     try:
         data = (prefix / "conda-meta" / f"{stem}.json").read_bytes()
-        entries = msgspec.json.decode(data, type=contents.FileList).paths_data.paths
+        package = msgspec.json.decode(data, type=compiled.Package)
     except (OSError, msgspec.MsgspecError):
         return None
+    entries = package.paths_data.paths
     plain = [e for e in entries if e.path_type == "hardlink" and e.prefix_placeholder is None]
     sample = next((e.path for e in plain if e.size_in_bytes), "")
     bytes_plain, bytes_all = (sum(_blocks(e.size_in_bytes or 0) for e in some) for some in (plain, entries))
@@ -220,6 +218,7 @@ def _part(prefix: Path, stem: str) -> _Part | None:
         _folders(e.path for e in entries),
         sample,
         _inode(prefix, sample) if sample else NO_INODE,
+        compiled.portion(stem, package),
     )
 
 
@@ -240,7 +239,7 @@ def _blocks(size: int) -> int:
 
 
 def _measured(prefix: Path, moment: Moment) -> Known:
-    tally, todo = _Tally(), [""]
+    tally, todo = Tally(), [""]
     while todo:
         folder = todo.pop()
         tally.add(BLOCK)
@@ -251,7 +250,7 @@ def _measured(prefix: Path, moment: Moment) -> Known:
                 linked = info.st_nlink > 1
                 tally.add(info.st_blocks * 512, linked)
                 tally.hear(f"{folder}{name}" if linked else "", linked)
-    return tally.known(moment, measured=True)
+    return Known(tally.room(measured=True), moment, tally.witness, tally.linked)
 
 
 def _entries(folder: str) -> Iterator[tuple[str, os.stat_result]]:

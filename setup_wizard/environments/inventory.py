@@ -14,7 +14,8 @@ import msgspec
 
 from setup_wizard import environments, session, trees
 from setup_wizard.conda import contents, found, in_place, registry, summary
-from setup_wizard.conda.summary import Memory, Room
+from setup_wizard.conda.room import Room
+from setup_wizard.conda.summary import Memory
 from setup_wizard.errors import BadInput
 from setup_wizard.hints import did_you_mean
 from setup_wizard.journal import Receipt
