@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from setup_wizard import asking, schedulers
 from setup_wizard.schedulers import Allocation, Running
 from setup_wizard.session import Session
@@ -16,9 +18,13 @@ class Deadline:
 
     def __init__(self, world: World, mine: Session) -> None:
         self.world, self.session, self.at = world, mine, 0.0
+        self.began = world.now()
 
     def ask(self, patience: float = PATIENCE) -> None:
-        """Ask the scheduler, which may have been told of another limit; without an answer all stays."""
+        """Ask the scheduler, which may have been told of another limit; without an answer all stays.
+
+        Not every node can ask: where nothing was ever known, what the job was told at its start counts.
+        """
         job = self.session.job
         of = job.within or Allocation(job.scheduler, self.session.job_id)
         scheduler, wanted = schedulers.find(of.scheduler), job.resources
@@ -26,6 +32,18 @@ class Deadline:
         state = scheduler.state(said, of.id)
         if isinstance(state, Running):
             self.at = state.until and state.until - wanted.lead
+        elif not self.at and (until := self._as_told()):
+            self.at = until - wanted.lead
+
+    def _as_told(self) -> float:
+        """The end as the job was told at its start (seconds since 1970); 0 where it was not."""
+        with contextlib.suppress(KeyError, ValueError):
+            return float(self.world.env["SLURM_JOB_END_TIME"])
+        if self.session.job.within:  # an allocation that began before us
+            return 0.0
+        told = self.world.env.get("PBS_WALLTIME", "")
+        limit = int(told) if told.isdecimal() else self.session.job.resources.time_limit
+        return self.began + limit if limit else 0.0
 
     def left(self) -> float:
         """Seconds until then."""

@@ -12,7 +12,7 @@ import pytest
 from setup_wizard import running, schedulers, session
 from setup_wizard.deadline import Deadline
 from setup_wizard.errors import MachineBlocks
-from setup_wizard.schedulers import Allocation, Gone, Running
+from setup_wizard.schedulers import Allocation, Gone, Resources, Running
 from setup_wizard.session import Job, Process, Session
 from setup_wizard.world import World
 
@@ -88,6 +88,28 @@ def test_the_end_of_the_allocation_is_its_end(world: World, inside: Session, tmp
     state = schedulers.find("slurm").state(world.run(["squeue", "-j", "7 "]), "7")
     assert isinstance(state, Running)
     assert deadline.at == state.until - 60
+
+
+@pytest.mark.parametrize(
+    ("env", "limit", "seconds"),
+    [
+        ({"SLURM_JOB_END_TIME": "5000"}, 600, 3940),
+        ({"PBS_WALLTIME": "900"}, 600, 840),
+        ({"PBS_WALLTIME": "?"}, 600, 540),
+        ({}, 600, 540),
+        ({}, 0, float("inf")),
+    ],
+)
+def test_a_node_that_cannot_ask_goes_by_what_the_job_was_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, env: dict[str, str], limit: int, seconds: float
+) -> None:
+    """No squeue and no qstat there: the job's variables tell, then what was asked for; a minute is kept."""
+    monkeypatch.setattr(world, "now", lambda: 1000.0)
+    world.env.update(env, PATH=str(world.home))
+    job = Job(world.home / "env", world.home, scheduler="torque", resources=Resources(time_limit=limit))
+    deadline = Deadline(world, Session("x", world.home, job, Process("c1", 5, "77"), 0, job_id="7"))
+    deadline.ask()
+    assert deadline.left() == seconds
 
 
 def test_it_ends_with_the_launch_that_it_belongs_to(world: World, inside: Session) -> None:
