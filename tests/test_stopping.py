@@ -11,7 +11,7 @@ from setup_wizard.errors import MachineBlocks
 from setup_wizard.session import Session
 from setup_wizard.world import World
 
-RUNS = "echo '7|RUNNING|debug|c1|2026-01-01T00:00:00|2026-01-02T00:00:00|1|None'"
+RUNS = "echo '7|RUNNING|debug|c1|2026-01-01T00:00:00|2026-01-02T00:00:00|1|proj1|normal|None'"
 
 
 class Hasty(World):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pexpect
 from setup_wizard.access import Ticket
 from tests.cluster import secrets_search
 from tests.cluster.cluster import CHECKOUT, Cluster
+from tests.cluster.machine import hear_ctrl_c
 
 PROGRAM = [sys.executable, "-m", "setup_wizard"]
 SESSIONS = "~/.local/state/hpc-jupyter-setup/sessions"
@@ -95,11 +95,7 @@ class Lab:
         )
 
     def connect(self, *words: str, term: str = "xterm") -> pexpect.spawn[str]:
-        """`connect` on a terminal of the laptop; Ctrl-C reaches it also where the tests ignore it."""
-
-        def hears_ctrl_c() -> None:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-
+        """`connect` on a terminal of the laptop."""
         laptop = self.cluster.laptop
         first, *rest = laptop.argv([*PROGRAM, "connect", "login", "--no-browser", *(words or self.words)])
         env = laptop.env({**self.env, "TERM": term})
@@ -110,7 +106,7 @@ class Lab:
             encoding="utf-8",
             timeout=60,
             dimensions=(40, 160),
-            preexec_fn=hears_ctrl_c,
+            preexec_fn=hear_ctrl_c,
         )
 
     def get(self, node: str, url: str) -> str:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -105,3 +106,8 @@ def line_of(process: subprocess.Popen[str], seconds: float = 30) -> str:
     ready, _, _ = select.select([process.stdout], [], [], seconds)
     assert ready, f"nothing was said within {seconds} s"
     return process.stdout.readline().rstrip("\n")
+
+
+def hear_ctrl_c() -> None:
+    """In a child, before its program: Ctrl-C reaches it also where the tests run with it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -12,7 +12,7 @@ import pexpect
 import pytest
 
 from tests.cluster.cluster import CHECKOUT, Cluster
-from tests.cluster.machine import until
+from tests.cluster.machine import hear_ctrl_c, until
 
 pytestmark = pytest.mark.real
 ENV = {"PYTHONPATH": str(CHECKOUT), "TERM": "xterm"}
@@ -45,6 +45,7 @@ def launch(cluster: Cluster, *words: str, env: dict[str, str] | None = None) -> 
         encoding="utf-8",
         timeout=60,
         dimensions=(40, 200),
+        preexec_fn=hear_ctrl_c,
     )
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.cluster.cluster import CHECKOUT
 from tests.cluster.lab import PROGRAM, Lab
-from tests.cluster.machine import until
+from tests.cluster.machine import hear_ctrl_c, until
 
 pytestmark = pytest.mark.real
 
@@ -64,12 +64,8 @@ def test_over_the_network_of_the_cluster_with_consent(lab: Lab) -> None:
 
 
 def typed(program: str, words: list[str], env: dict[str, str]) -> pexpect.spawn[str]:
-    """A program on a terminal of its own; Ctrl-C reaches it also where the tests run with it ignored."""
-
-    def hears_ctrl_c() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-    return pexpect.spawn(program, words, env=env, encoding="utf-8", timeout=60, preexec_fn=hears_ctrl_c)
+    """A program on a terminal of its own."""
+    return pexpect.spawn(program, words, env=env, encoding="utf-8", timeout=60, preexec_fn=hear_ctrl_c)
 
 
 @pytest.mark.parametrize("answer", ["leave", "again", "stop"])
