@@ -224,7 +224,7 @@ def test_more_time_that_was_given_is_used(login: Login) -> None:
         (("--reservation", "none"), "reservation"),
         (("-t", "2-00:00:00"), "--time-limit"),
         (("--gpus", "1"), "--gpus"),
-        (("--env-modules", "no/such"), "modules"),
+        (("--env-modules", "no/such"), "The module no/such cannot be loaded"),
     ],
 )
 def test_what_cannot_be_had_is_refused_with_a_fix(login: Login, words: tuple[str, str], says: str) -> None:
