@@ -333,7 +333,7 @@ def test_on_another_file_system_the_cache_lies_beside(world: World, orchard: Pat
         environment.create(world, env, spec(world.home, [orchard.as_uri()], ["pear"]))
         assert packages.folder(world, env) == env.parent / packages.BESIDE
         assert (env / "share/pear").stat().st_nlink > 1
-        environment.clear(env)
+        environment.clear(world, env)
         assert not (env.parent / packages.BESIDE).exists()
         assert (env / "share/pear").exists()
     finally:
