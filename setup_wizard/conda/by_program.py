@@ -146,7 +146,7 @@ def _words(engine: Path, prefix: Path, spec: EnvSpec, newest: tuple[str, ...]) -
     place = ["-p", str(prefix)]
     beside = prefix.with_name(f".{prefix.name}.asked")  # which is not there, and is not made
     if contents.was_whole(prefix) is None:  # what a killed run has left goes first
-        return ["create", "-p", str(beside if contents.stems(prefix) else prefix), *spec.dependencies]
+        return ["create", "-p", str(beside if prefix.exists() else prefix), *spec.dependencies]
     had = {package_name(d): d for d in history.wanted(prefix)}
     want = {package_name(d): d for d in spec.dependencies}
     gone = sorted(had.keys() - want.keys())
