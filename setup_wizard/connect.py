@@ -21,7 +21,7 @@ from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble, SetupEr
 from setup_wizard.far import TOOL, Far
 from setup_wizard.proof import Proof, Target
 from setup_wizard.tunnel import Tunnel
-from setup_wizard.world import Progress, Report, World, interrupts, laptop, silent
+from setup_wizard.world import Progress, Report, World, interrupts, laptop, nooks, silent
 
 LOOK, LONGEST_LOOK = 0.5, 10.0  # seconds between two looks at how the session is, at first and at most
 QUEUE = 3 * 86400.0  # seconds to wait in a queue
@@ -71,7 +71,7 @@ class _Sessions(msgspec.Struct, frozen=True):
 
 @contextlib.contextmanager
 def logged_in(world: World, host: str, config: str = "", report: Report = silent) -> Iterator[Far]:
-    """One connection to the login node, asked for once; it and its tunnels end with the block.
+    """One connection to the login node, asked for once; it and its tunnels end with the block, or with us.
 
     `config` is another configuration for ssh than the usual one. Raises MachineBlocks without ssh, or when
     the host does not let us in or has another key than it had; NetworkTrouble when it is not there.
@@ -79,8 +79,9 @@ def logged_in(world: World, host: str, config: str = "", report: Report = silent
     if not world.which("ssh"):
         raise MachineBlocks("There is no ssh on this machine.", fix="sudo apt install openssh-client")
     report(Progress(LOG_IN.format(host=host)))
-    with laptop.nook() as folder:
-        far = Far(world, host, folder, config)
+    nooks.sweep(world)
+    with nooks.nook(world) as nook:
+        far = Far(world, host, nook, config)
         far.open(batch=not world.on_terminal)
         try:
             yield far
@@ -246,7 +247,7 @@ def stop(far: Far, name: str) -> None:
 
 def open_browser(far: Far, what: Connected) -> bool:
     """Show it in the user's browser; False when there is none."""
-    return laptop.browse(what.url, far.folder)
+    return laptop.browse(what.url, far.nook.pages)
 
 
 def _come_back(far: Far, what: Connected, report: Report) -> Seen:

@@ -19,6 +19,7 @@ import msgspec
 from setup_wizard.errors import MachineBlocks, NetworkTrouble, SetupError
 from setup_wizard.login_shell import BEGINS, as_after_login, joined
 from setup_wizard.world import Output, World
+from setup_wizard.world.nooks import Nook
 
 TOOL = "hpc-jupyter-setup"
 # Who typed a password is not asked for it again after a short cut; the tunnel itself notices one sooner.
@@ -38,19 +39,24 @@ T = TypeVar("T")
 
 @dataclass
 class Far:
-    """The login node `host` ("user@name"); `folder` is short of path and holds the sockets, 0700.
+    """The login node `host` ("user@name"); `nook` holds the sockets.
 
     `config` is another configuration for ssh than the usual one, "" for that.
     """
 
     world: World
     host: str
-    folder: Path
+    nook: Nook
     config: str = ""
     alone: bool = False  # whether it let us in by the key alone
     _bare: bool = False  # whether its login shell runs no command of ours
     _tool: str = ""
     _version: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where the sockets are, and what the ssh programs say."""
+        return self.nook.folder
 
     def ssh(self, *words: str) -> list[str]:
         """The start of an ssh command, with our configuration."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -26,7 +27,7 @@ from setup_wizard.far import Far
 from setup_wizard.jupyter.start import shows
 from setup_wizard.session import Session
 from setup_wizard.tunnel import Tunnel
-from setup_wizard.world import Output, Progress, World, processes
+from setup_wizard.world import Output, Progress, World, nooks, processes
 from tests import session_parts
 from tests.program import ROOT
 from tests.session_parts import until
@@ -68,17 +69,20 @@ def way(world: World, sshd: SshServer) -> Iterator[Far]:
         yield there
 
 
+def running_with(mark: str) -> dict[int, str]:
+    """The command lines of all processes that name `mark`, by their ids."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode()
+            if mark in line:
+                found[int(path.parent.name)] = line
+    return found
+
+
 def ours(mark: str) -> list[str]:
     """The command lines of all processes that name `mark`."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if mark in line:
-            found.append(line)
-    return found
+    return list(running_with(mark).values())
 
 
 def test_a_session_is_reached_and_proven(way: Far, running: Session) -> None:
@@ -379,6 +383,54 @@ def test_a_session_that_died_there_is_told_with_its_fix(way: Far, monkeypatch: p
     with pytest.raises(MachineBlocks, match="ran out of memory") as e:
         connect.follow(way, "x")
     assert e.value.fix == "Ask for more."
+
+
+def test_the_browser_gets_a_page_that_leads_to_the_address(
+    cluster: World, sshd: SshServer, running: Session, tmp_path: Path
+) -> None:
+    """The page is the user's alone, and goes with the tunnel; where no browser opens, that is said."""
+    browser, seen = tmp_path / "browser", tmp_path / "seen"
+    browser.write_text(f'#!/bin/sh\ncp "${{1#file://}}" {seen}.part; mv {seen}.part {seen}\n')
+    browser.chmod(0o755)
+    argv = [sys.executable, "-m", "setup_wizard", "connect", "login", "-F", str(sshd.config), "--json"]
+    env, pipe = {**cluster.env, "BROWSER": f"{browser} %s"}, subprocess.PIPE
+    call = [*argv, "--session", running.id]
+    with subprocess.Popen(call, env=env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe) as child:
+        assert child.stderr
+        try:
+            until(seen.exists)
+        finally:
+            child.send_signal(signal.SIGINT)
+        said = child.stderr.read().decode()
+    assert f"token={session.secret(running, 'token')}" in seen.read_text()
+    assert "open the address above there" in said
+    assert not (cluster.cache / nooks.PAGES).exists()
+
+
+@pytest.mark.parametrize("heir", [True, False])
+def test_who_kills_it_hard_leaves_no_connection(
+    cluster: World, sshd: SshServer, running: Session, heir: bool
+) -> None:
+    """SIGKILL: master, tunnel, pulse and the folder with them go; if need be, with the next call."""
+    words = ["connect", "login", "-F", str(sshd.config), "--session", running.id, "--no-browser", "--json"]
+    argv = [sys.executable, "-m", "setup_wizard", *words]
+    with subprocess.Popen(argv, env=cluster.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        out = child.stdout
+        assert out
+        until(lambda: b'"answer": "42"' in out.readline())
+        until(lambda: any("sleep 1" in line for line in ours(str(sshd.config))))  # the pulse
+        nook = re.findall(rf"/tmp/{nooks.PREFIX}\w+", " ".join(ours(str(sshd.config))))[0]
+        heirs = [pid for pid, line in running_with(nook).items() if nooks.HEIR[:9] in line]
+        for pid in [] if heir else heirs:
+            os.killpg(pid, signal.SIGKILL)
+        child.kill()
+    assert len(heirs) == 1
+    if not heir:
+        assert ours(nook)
+        nooks.sweep(cluster)
+    until(lambda: not ours(nook), 10)
+    assert not Path(nook).exists()
+    assert launch.sessions(cluster)[0].state == "ready"
 
 
 def test_ctrl_c_leaves_the_session_and_says_how_to_come_back(

@@ -121,7 +121,7 @@ def _serve(far: Far, session: str, browser: bool, json: bool) -> int:
         what = work.reach(far, session, live.report)
     _tell(far, what, json)
     if browser:
-        work.open_browser(far, what)
+        show.put(access_pages.opened(work.open_browser(far, what)), far.world, err=True)
     with show.live(far.world, err=True, one=True) as live:
         seen = work.watch(far, what, live.report)
     show.put(access_pages.ended(seen.id, seen.detail), far.world, err=json)

@@ -140,6 +140,13 @@ def connected(what: Connected, host: str) -> Page:
     return [*page, line(means[what.tunnel.kind])] if what.tunnel else page
 
 
+def opened(found: bool) -> Page:
+    """Whether a browser was found; one may be kept from reading what it was given."""
+    if found:
+        return [line("It opens in your browser; should that show nothing, open the address above there.")]
+    return [line("No browser could be opened from here: open the address above in one.")]
+
+
 def ended(session: str, detail: str) -> Page:
     """The session is over, and the tunnel with it."""
     return [line(f"{session} has ended: {detail}")]

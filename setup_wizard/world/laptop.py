@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import html
 import os
-import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from setup_wizard.world.downloads import make_private
 
 REFRESH = '<!DOCTYPE html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url={url}">\n'
 
@@ -23,24 +24,6 @@ def free_port(wanted: int) -> int:
     return wanted
 
 
-@contextlib.contextmanager
-def nook() -> Iterator[Path]:
-    """A folder of our own with a path that is short enough for sockets (0700), gone with the block."""
-    folder = Path(tempfile.mkdtemp(prefix="hjs-", dir="/tmp"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def leading_page(folder: Path, url: str) -> Path:
-    """A page that leads to the URL, for this user only."""
-    fd, name = tempfile.mkstemp(prefix="open-", suffix=".html", dir=folder)
-    with os.fdopen(fd, "w") as page:
-        page.write(REFRESH.format(url=html.escape(url, quote=True)))
-    return Path(name)
-
-
 def browse(url: str, folder: Path) -> bool:
     """Show a URL in the user's browser; False when there is none.
 
@@ -49,7 +32,11 @@ def browse(url: str, folder: Path) -> bool:
     import webbrowser
 
     with contextlib.suppress(Exception):
-        return webbrowser.open(leading_page(folder, url).as_uri())
+        make_private(folder)
+        fd, name = tempfile.mkstemp(prefix="open-", suffix=".html", dir=folder)
+        with os.fdopen(fd, "w") as page:
+            page.write(REFRESH.format(url=html.escape(url, quote=True)))
+        return webbrowser.open(Path(name).as_uri())
     return False
 
 
