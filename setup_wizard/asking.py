@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -16,6 +17,8 @@ from setup_wizard.session import End, Session
 from setup_wizard.world import Output, World
 
 PATIENCE = 30.0  # seconds for an answer
+TURN = PATIENCE + 5  # seconds to wait for one's turn: who asks may have been stopped (Ctrl-Z)
+LOOK = 0.05  # seconds between two looks whether it has come
 MUCH = 1_000_000  # characters of an answer that are not kept for others: it tells of a whole cluster
 
 
@@ -37,7 +40,7 @@ def ask(world: World, name: str, jobs: Sequence[str], fresh: float = 0) -> Outpu
     if not fresh:
         return once(world, name, jobs)
     path = session.home(world) / f".{name}.json"
-    with _in_turn(path):
+    with _in_turn(world, path):
         if old := _remembered(world, path, jobs, fresh):
             return Output(old.code, old.out, old.err)
         at, jobs = world.now(), list(dict.fromkeys([*_all_jobs(world, name), *jobs]))
@@ -75,10 +78,21 @@ def _all_jobs(world: World, name: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _in_turn(path: Path) -> Iterator[None]:
-    """One asker at a time; where files cannot be locked, each asks for itself."""
+def _in_turn(world: World, path: Path) -> Iterator[None]:
+    """One asker at a time; each asks for itself where files cannot be locked, or one asks without an end."""
+    deadline = world.now() + TURN
     with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError):
             lock = held.enter_context(path.with_suffix(".lock").open("a"))
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            while not _locked(lock) and world.now() < deadline:
+                world.sleep(LOOK)
         yield
+
+
+def _locked(lock: IO[str]) -> bool:
+    """Whether it is ours now; OSError where nothing can be locked."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -24,6 +24,7 @@ from setup_wizard.tunnel import Tunnel
 from setup_wizard.world import Progress, Report, World, interrupts, laptop, nooks, silent
 
 LOOK, LONGEST_LOOK = 0.5, 10.0  # seconds between two looks at how the session is, at first and at most
+FRESH = 20  # seconds that an answer of the scheduler may be old; all who follow a session there share it
 QUEUE = 3 * 86400.0  # seconds to wait in a queue
 SHOWN, MARKS = 70, " …✔•"  # of a line of the launch there: characters that are shown, and those that are not
 WATCH = 0.5  # seconds between two looks whether the tunnel is open
@@ -185,7 +186,7 @@ def goes_on(far: Far, name: str, trouble: SetupError) -> None:
 
 def look(far: Far, name: str) -> Seen:
     """How the session is now."""
-    rows = far.told(("sessions", "--json"), _Sessions).sessions
+    rows = far.told(("sessions", "--json", "--fresh", str(FRESH)), _Sessions).sessions
     gone = Seen(
         name,
         "ended",

@@ -63,11 +63,14 @@ def url_of(mine: Session, address: Address) -> str:
     return f"{address.url}{PAGES[mine.job.interface]}?token={session.secret(mine, 'token')}"
 
 
-def sessions(world: World) -> list[Row]:
-    """All sessions, oldest first. One that died hard is cleared away and says so."""
+def sessions(world: World, *, fresh: float = 0) -> list[Row]:
+    """All sessions, oldest first. One that died hard is cleared away and says so.
+
+    An answer of the scheduler up to `fresh` seconds old will do; what a session notes itself is seen at once.
+    """
     known = list(session.every(world))
     open_ones = [s for s in known if isinstance(s, Session) and not session.read(s.folder, End)]
-    now = states(world, open_ones)
+    now = states(world, open_ones, fresh=fresh)
     return [_row(world, _again(s), now.get(s.id)) for s in known]
 
 
@@ -137,7 +140,7 @@ def _row(world: World, s: Session | Damaged, state: JobState | None) -> Row:
     if end:
         row = change(row, detail=end.problem or end.how, fix=end.fix, warning=_give_back(world, s))
         return change(row, state="died" if end.how == "died" else "ended")
-    if isinstance(state, Waiting):
+    if isinstance(state, Waiting) and not session.read(s.folder, Place):  # else the answer is an old one
         return change(row, state="waiting", detail=state.reason, fix=state.fix)
     address = session.read(s.folder, Address)
     if isinstance(state, Running):

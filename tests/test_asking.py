@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from setup_wizard import asking, session
+from setup_wizard import asking, running, session
+from setup_wizard.session import Address, Job, Place
 from setup_wizard.world import World
 
 SQUEUE = """#!/bin/sh
@@ -42,3 +45,29 @@ def test_an_answer_about_other_jobs_does_not_count(world: World, log: Path) -> N
     asking.ask(world, "slurm", ["7"], fresh=60)
     asking.ask(world, "slurm", ["8"], fresh=60)
     assert [line.split()[4] for line in log.read_text().splitlines()] == ["7", "8"]
+
+
+def test_who_is_stopped_while_asking_does_not_stop_the_others(
+    world: World, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-Z in the middle of a question keeps its turn for hours: the next one asks for itself in time."""
+    monkeypatch.setattr(asking, "TURN", 0.3)
+    with (session.home(world) / ".slurm.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert asking.ask(world, "slurm", ["7"], fresh=60).out.startswith("7|")
+
+
+def test_the_list_of_sessions_does_with_an_answer_that_another_had(world: World, log: Path) -> None:
+    """Laptops that look every few seconds are no load; what the job itself has noted is seen at once."""
+    job = Job(world.home, world.home, scheduler="slurm")
+    mine = session.reserve(world, job, session.this_process(world))
+    session.save(msgspec.structs.replace(mine, job_id="7"))
+    assert [running.sessions(world, fresh=60)[0].state for _ in range(5)] == ["waiting"] * 5
+    assert len(log.read_text().splitlines()) == 1
+    session.write(mine.folder, Place(session.this_process(world), world.home))
+    assert running.sessions(world, fresh=60)[0].state == "starting"
+    session.write(mine.folder, Address("http://127.0.0.1:1/", "c1", 1, world.now()))
+    assert running.sessions(world, fresh=60)[0].state == "ready"
+    assert len(log.read_text().splitlines()) == 1
+    running.sessions(world)
+    assert len(log.read_text().splitlines()) == 2

@@ -150,14 +150,19 @@ def launch(
     return launching.run(world, wish, source, manner)
 
 
-def sessions(json: Json = False) -> int:
+def sessions(
+    fresh: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Let an answer of the scheduler do that is so old.")
+    ] = 0,
+    json: Json = False,
+) -> int:
     """Show what is running: one line for each session. One that died is cleared away."""
     from setup_wizard.launch import sessions
     from setup_wizard.ui import show
     from setup_wizard.world import World
 
     world = World.here()
-    rows = sessions(world)
+    rows = sessions(world, fresh=fresh)
     if json:
         show.put_json({"ok": True, "sessions": rows})
     else:
