@@ -23,7 +23,9 @@ from setup_wizard.world.nooks import Nook
 
 TOOL = "hpc-jupyter-setup"
 # Who typed a password is not asked for it again after a short cut; the tunnel itself notices one sooner.
-KEEP = ("ServerAliveInterval=4", "ServerAliveCountMax=3", "ExitOnForwardFailure=yes")
+KEEP = ("ServerAliveInterval=4", "ServerAliveCountMax=3")
+# Forwards of the user's own configuration are none of ours: one whose port is taken would end the connection.
+NO_OTHERS = "ClearAllForwardings=yes"
 PATIENT, SOON = 10, 2  # seconds for a log-in where the network is well, and while it may be away
 REMOTE = 120.0  # seconds for a command there
 LOCAL = 20.0  # seconds for a word with our own master
@@ -84,6 +86,7 @@ class Far:
             f"BatchMode={'yes' if batch else 'no'}",
             f"ConnectTimeout={patience}",
             "LogLevel=VERBOSE",
+            NO_OTHERS,
             *KEEP,
         )
         words = [f"-o{k}" for k in keep]
@@ -99,11 +102,11 @@ class Far:
 
     def is_open(self) -> bool:
         """Whether the connection still stands."""
-        return self._control("check").code == 0
+        return self.control("m", "check")
 
     def close(self) -> None:
         """End the connection, and all that goes through it."""
-        self._control("exit")
+        self.control("m", "exit")
 
     def answers(self, seconds: float) -> bool:
         """Whether the host says something within so many seconds."""
@@ -159,7 +162,7 @@ class Far:
 
     def through(self, command: str) -> list[str]:
         """The ssh that runs a line of shell there, through the connection that stands and no other."""
-        only = ("ControlMaster=no", "BatchMode=yes", "ProxyCommand=false")
+        only = ("ControlMaster=no", "BatchMode=yes", "ProxyCommand=false", NO_OTHERS)
         return self.ssh("-S", self.socket, *(f"-o{k}" for k in only), "-T", self.host, command)
 
     def told(self, words: Sequence[str], kind: type[T]) -> T:
@@ -222,15 +225,19 @@ class Far:
 
     def forward(self, spec: str) -> bool:
         """Lead a local port there; False when it is taken."""
-        return self._control("forward", "-L", spec).code == 0
+        return self.control("m", "forward", "-L", spec)
 
     def cancel(self, spec: str) -> None:
         """Lead it there no longer."""
-        self._control("cancel", "-L", spec)
+        self.control("m", "cancel", "-L", spec)
 
-    def _control(self, word: str, *more: str) -> Output:
-        argv = self.ssh("-S", self.socket, "-O", word, *more, self.host)
-        return self.world.run(argv, timeout=LOCAL)
+    def control(self, socket: str, word: str, *more: str) -> bool:
+        """Say a word of ssh's own to the master that listens there; whether it has done that.
+
+        It is not asked for what the user's configuration has on that host.
+        """
+        argv = ["ssh", "-F", "none", "-S", str(self.folder / socket), "-O", word, *more, self.host]
+        return self.world.run(argv, timeout=LOCAL).code == 0
 
 
 def refused(host: str, log: str) -> SetupError:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from setup_wizard.access import Nodes, Ticket
 from setup_wizard.errors import MachineBlocks, NetworkTrouble
-from setup_wizard.far import LOCAL, TOOL, Far
+from setup_wizard.far import LOCAL, NO_OTHERS, TOOL, Far
 from setup_wizard.jupyter.start import shows
 from setup_wizard.world import Started, laptop
 
 # It notices a cut within seconds: who has it come back asks nobody.
-KEEP = ("ServerAliveInterval=1", "ServerAliveCountMax=3", "ExitOnForwardFailure=yes", "ConnectTimeout=10")
+KEEP = ("ServerAliveInterval=1", "ServerAliveCountMax=3", "ConnectTimeout=10", NO_OTHERS)
 SHOWN, SHOWN_AGAIN = 10.0, 3.0  # seconds for a tunnel to lead to Jupyter, at first and after a cut
 ANSWER = 5.0  # seconds for the login node to say something, before it is believed that no way leads on
 LOOK = 0.1
@@ -104,15 +104,15 @@ class Tunnel:
         known = f"{self.far.folder}/known ~/.ssh/known_hosts"  # a new node is remembered for this time only
         words = [f"-o{k}" for k in ("BatchMode=yes", "StrictHostKeyChecking=accept-new", *KEEP)]
         words += [f"-oProxyCommand={through}", f"-oUserKnownHostsFile={known}"]
-        words += ["-M", "-N", "-T", "-L", self._spec(), self._at]
+        words += ["-M", "-S", str(self.far.folder / "n"), "-N", "-T", self._at]
         (self.far.folder / "n").unlink(missing_ok=True)
         world, log = self.far.world, self.far.folder / "log-node"
         # It cannot go to the background by itself: what carries it would be left behind, and ended with us.
-        self._carrier = world.start([*self._node_ssh(), *words], log=log, env=world.env, cwd=world.home)
+        self._carrier = world.start(self.far.ssh(*words), log=log, env=world.env, cwd=world.home)
         deadline = world.now() + LOCAL
         while self._carrier.runs() and world.now() < deadline:
-            if world.run([*self._node_ssh(), "-O", "check", self._at], timeout=LOCAL).code == 0:
-                return True
+            if self.far.control("n", "check"):
+                return self.far.control("n", "forward", "-L", self._spec())
             world.sleep(LOOK)
         return False
 
@@ -135,9 +135,6 @@ class Tunnel:
             "address": f"{self.node}:{self.remote}",
         }
         return f"127.0.0.1:{self.local}:{where[self.kind]}"
-
-    def _node_ssh(self) -> list[str]:
-        return self.far.ssh("-S", str(self.far.folder / "n"))
 
     @property
     def _at(self) -> str:

@@ -100,6 +100,24 @@ def test_a_session_is_reached_and_proven(way: Far, running: Session) -> None:
 
 
 @pytest.mark.parametrize("refused", [False, True])
+def test_a_forward_of_the_users_own_that_is_taken(
+    world: World, sshd: SshServer, running: Session, refused: bool
+) -> None:
+    """A LocalForward for every host, its port held by another program: it is none of ours, on either way."""
+    closed = f"Host {socket.gethostname()}\n ProxyCommand false\n IdentityFile none\n"
+    if refused:
+        sshd.config.write_text(sshd.config.read_text().replace(f" {socket.gethostname()}\n", "\n") + closed)
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        own = f"Host *\n LocalForward 127.0.0.1:{held.getsockname()[1]} localhost:22\n"
+        sshd.config.write_text(f"{sshd.config.read_text()}{own} ExitOnForwardFailure yes\n")
+        with logged_in(world, "login", str(sshd.config)) as there:
+            what = connect.connect(there, connect.follow(there, running.id))
+            assert what.tunnel
+            assert what.tunnel.kind == ("relay" if refused else "ssh")
+            assert what.proof.answer == "42"
+
+
+@pytest.mark.parametrize("refused", [False, True])
 def test_where_no_birth_of_a_process_is_known(
     world: World, sshd: SshServer, running: Session, monkeypatch: pytest.MonkeyPatch, refused: bool
 ) -> None:
