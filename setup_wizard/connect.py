@@ -210,13 +210,21 @@ def connect(far: Far, seen: Seen, report: Report = silent) -> Connected:
         url = url._replace(netloc=f"127.0.0.1:{tunnel.local}")
     report(Progress(PROVE))
     token = parse_qs(url.query).get("token", [""])[0]
-    target = Target(url.geturl(), token, sign, Path(seen.environment), ticket.ca, here=False)
+    ca = _brought(far, ticket.ca) if ticket.ca else ""
+    target = Target(url.geturl(), token, sign, Path(seen.environment), ca, here=False)
     try:
         return Connected(seen, target.url, proof.prove(far.world, target), tunnel)
     except SetupError:
         if tunnel:
             tunnel.shut()
         raise
+
+
+def _brought(far: Far, authority: str) -> str:
+    """The authority that the site trusts at its proxy: a file there, as a file here."""
+    here = far.folder / "authority.pem"
+    here.write_text(far.read(authority))
+    return str(here)
 
 
 def watch(far: Far, what: Connected, report: Report = silent) -> Seen:
