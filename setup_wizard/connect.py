@@ -1,6 +1,6 @@
-"""From the laptop: launch on a cluster over one ssh connection, lead a tunnel to it, and keep that up.
+"""From the laptop: launch on a cluster over one ssh connection, and lead a tunnel to it.
 
-    log in once -> launch there -> follow -> tunnel -> prove -> watch
+    log in once -> launch there -> follow -> tunnel -> prove -> watch (in `watching`)
 
 From the launch on, a network that goes away is waited for. Needs nothing on the laptop but Python and ssh.
 """
@@ -14,9 +14,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from setup_wizard import comeback, errand, proof, pulse
+from setup_wizard import comeback, errand, proof
 from setup_wizard.access import Ticket
-from setup_wizard.comeback import AWAY, HANGS, PAUSE
+from setup_wizard.comeback import HANGS
 from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble, SetupError
 from setup_wizard.far import TOOL, Far
 from setup_wizard.proof import Proof, Target
@@ -27,8 +27,6 @@ LOOK, LONGEST_LOOK = 0.5, 10.0  # seconds between two looks at how the session i
 FRESH = 20  # seconds that an answer of the scheduler may be old; all who follow a session there share it
 QUEUE = 3 * 86400.0  # seconds to wait in a queue
 SHOWN, MARKS = 70, " …✔•"  # of a line of the launch there: characters that are shown, and those that are not
-WATCH = 0.5  # seconds between two looks whether the tunnel is open
-ASK = 30.0  # seconds between two questions whether a session runs that may have died without a note
 
 # What is reported: one line that changes.
 LOG_IN = "Logging in to {host}"
@@ -36,8 +34,6 @@ LAUNCH = "Launching on {host}"
 FOLLOW = "{session}: {state}"
 OPEN = "Opening the tunnel"
 PROVE = "Running a cell through the tunnel"
-UP = "The tunnel to {node} is open; Ctrl-C ends it"
-WATCHED = "Watching {session} on {node}; Ctrl-C ends this"
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -227,28 +223,6 @@ def _brought(far: Far, authority: str) -> str:
     return str(here)
 
 
-def watch(far: Far, what: Connected, report: Report = silent) -> Seen:
-    """Keep the tunnel up until the session has ended; give how it ended. Ctrl-C leaves it as it is."""
-    world = far.world
-    asked = world.now()
-    up = (UP if what.tunnel else WATCHED).format(node=what.seen.node, session=what.seen.id)
-    report(Progress(up))
-    with pulse.heard(far, what.seen.folder) as beat:
-        while True:
-            if beat.is_silent() or (what.tunnel and not what.tunnel.is_open()):
-                report(Progress(AWAY.format(host=far.host)))
-                if (seen := _come_back(far, what, report)).state != "ready":
-                    return seen
-                beat.start()
-                report(Progress(up))
-            if beat.is_over() or world.now() - asked > ASK:
-                asked = world.now()
-                with contextlib.suppress(SetupError):  # the next look at the tunnel tells
-                    if (seen := look(far, what.seen.id)).state in ("ended", "died"):
-                        return seen
-            world.sleep(WATCH)
-
-
 def stop(far: Far, name: str) -> None:
     """End the session there."""
     far.told(("stop", name, "--json"), dict[str, object])
@@ -257,25 +231,3 @@ def stop(far: Far, name: str) -> None:
 def open_browser(far: Far, what: Connected) -> bool:
     """Show it in the user's browser; False when there is none."""
     return laptop.browse(what.url, far.nook.pages)
-
-
-def _come_back(far: Far, what: Connected, report: Report) -> Seen:
-    """Log in again, and open the same tunnel; give how the session is then.
-
-    Meanwhile the port here answers, and says what is going on: nobody else can take it.
-    """
-    tunnel = what.tunnel
-    if not tunnel:
-        comeback.log_in(far, report)
-        return what.seen
-    while True:
-        tunnel.shut()
-        with laptop.notice(tunnel.local, AWAY.format(host=far.host)):
-            comeback.log_in(far, report)
-        with contextlib.suppress(NetworkTrouble):
-            tunnel.again()
-            return what.seen
-        with contextlib.suppress(NetworkTrouble):
-            if (seen := look(far, what.seen.id)).state != "ready":
-                return seen
-        far.world.sleep(PAUSE)

@@ -18,7 +18,18 @@ from typing import Any
 
 import pytest
 
-from setup_wizard import __version__, arrival, connect, delivery, errand, launch, pulse, session, tunnel
+from setup_wizard import (
+    __version__,
+    arrival,
+    connect,
+    delivery,
+    errand,
+    launch,
+    pulse,
+    session,
+    tunnel,
+    watching,
+)
 from setup_wizard.access import Ticket
 from setup_wizard.cli import consent
 from setup_wizard.connect import Connected, Seen, logged_in
@@ -223,12 +234,12 @@ def test_it_ends_with_the_session(
     way: Far, cluster: World, jupyter_prefix: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session ends there: so does the watch, with how it ended, and without a question before."""
-    monkeypatch.setattr(connect, "ASK", 1e9)
+    monkeypatch.setattr(watching, "ASK", 1e9)
     wanted = session_parts.job(cluster, jupyter_prefix, access="tunnel")
     mine, _ = session_parts.begun(cluster, wanted)
     what = connect.connect(way, connect.follow(way, mine.id))
     connect.stop(way, mine.id)
-    assert connect.watch(way, what).state == "ended"
+    assert watching.watch(way, what).state == "ended"
 
 
 def watched(way: Far, what: Connected, told: list[str]) -> None:
@@ -238,7 +249,7 @@ def watched(way: Far, what: Connected, told: list[str]) -> None:
         told.append(progress.title)
 
     with contextlib.suppress(SetupError, OSError):  # the test is over, and its folder gone
-        connect.watch(way, what, hear)
+        watching.watch(way, what, hear)
 
 
 def test_nothing_is_left_of_it(world: World, sshd: SshServer, running: Session) -> None:

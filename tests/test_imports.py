@@ -34,6 +34,7 @@ RANKS = (
     "launch holding orders serve relay tunnel delivery pulse comeback",
     "errand",
     "rehearsal connect batch checkup",
+    "watching",
     "ui",
     "cli",
     "__main__",

@@ -115,6 +115,7 @@ def _provide(far: Far, install: bool, json: bool) -> None:
 def _serve(far: Far, session: str, browser: bool, json: bool) -> int:
     """Follow, connect, show, and keep the tunnel up until the session has ended."""
     from setup_wizard import connect as work
+    from setup_wizard import watching
     from setup_wizard.ui import access_pages, show
 
     with show.live(far.world, err=json, one=True) as live:
@@ -123,7 +124,7 @@ def _serve(far: Far, session: str, browser: bool, json: bool) -> int:
     if browser:
         show.put(access_pages.opened(work.open_browser(far, what)), far.world, err=True)
     with show.live(far.world, err=True, one=True) as live:
-        seen = work.watch(far, what, live.report)
+        seen = watching.watch(far, what, live.report)
     show.put(access_pages.ended(seen.id, seen.detail), far.world, err=json)
     return 1 if seen.state == "died" else 0
 
