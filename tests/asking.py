@@ -1,11 +1,14 @@
 """Asks the questions of the wizard on this terminal and prints the answers; a person or pexpect is in front.
 
 python tests/asking.py HOME WHAT [GIVEN]     WHAT: ask, confirm, consent, licence; GIVEN: answers as JSON
+
+With LATE in the environment the questions come only when a line has been typed.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import sys
 from pathlib import Path
 
@@ -21,6 +24,8 @@ from setup_wizard.world import World
 def main(home: Path, what: str, given: str = "{}") -> None:
     """Do it, and say how it ended."""
     world = World(home, {**os.environ, "HOME": str(home)}, root=home)
+    if "LATE" in world.env:
+        select.select([sys.stdin], [], [])
     try:
         print("ANSWERS", conversation(world, what, given))
     except KeyboardInterrupt:

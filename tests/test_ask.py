@@ -282,7 +282,7 @@ def test_a_plan_is_agreed_to_with_a_letter(home: Path, keys: tuple[str, ...], sa
 
 def test_keys_pressed_too_early_agree_to_nothing(home: Path) -> None:
     """Enter, pressed before the plan was there to be read, is not taken for a yes."""
-    person = Person(home, "confirm").presses(ENTER, ENTER)
+    person = Person(home, "confirm", LATE="1").presses(ENTER + ENTER)
     assert person.sees("Shall I do this?").sees("explain").presses("n", ENTER).answers() == "no"
 
 
@@ -290,7 +290,7 @@ def test_keys_pressed_too_early_agree_to_nothing(home: Path) -> None:
 @pytest.mark.parametrize(("keys", "said"), [("", False), ("n", False), ("y", True)])
 def test_what_may_harm_needs_an_explicit_yes(home: Path, term: str, keys: str, said: bool) -> None:
     """Enter alone says no, also when it was pressed before there was a question; only «y» says yes."""
-    person = Person(home, "consent", TERM=term).presses("y", ENTER)
+    person = Person(home, "consent", TERM=term, LATE="1").presses("y" + ENTER)
     person.sees("Shall others read it?").sees("I know").sees("Enter" if term == "dumb" else "\x1b[?7h")
     assert person.presses(*keys, ENTER).answers() == str(said)
 
