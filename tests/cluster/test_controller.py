@@ -21,12 +21,6 @@ def states(lab: Lab) -> dict[str, str]:
     return {row["id"]: row["state"] for row in lab.run("sessions")["sessions"]}
 
 
-def is_written_down(lab: Lab, since: float) -> bool:
-    """Whether the controller has saved what it was told before that time; what it has not, it will forget."""
-    saved = lab.cluster.base / "state/job_state"
-    return saved.exists() and saved.stat().st_mtime > since
-
-
 def comes_back(lab: Lab, killed: float) -> None:
     """Wait for the end of the ten seconds, and start it again."""
     until(lambda: time.monotonic() > killed + AWAY, pause=0.2)
@@ -48,9 +42,9 @@ def test_while_sessions_wait_start_and_run(lab: Lab) -> None:
     runs = lab.launch(*words)
     waits = lab.launch("--detach")
     starts = lab.launch("--detach", *words)
-    submitted = time.time()
     place = cluster.home / SESSIONS[2:] / starts["session"] / "place.json"
-    until(lambda: place.exists() and is_written_down(lab, submitted), 60)
+    until(place.exists, 60)
+    cluster.settle()
     cluster.login.kill_all("slurmctld")
     killed = time.monotonic()
     row = lab.row(runs["session"])
@@ -70,6 +64,7 @@ def test_while_sessions_wait_start_and_run(lab: Lab) -> None:
 def test_while_a_session_is_stopped(lab: Lab) -> None:
     """It has been told to end, and ends in order: that the controller is away then keeps nobody waiting."""
     made, login = lab.launch(), lab.cluster.login
+    lab.cluster.settle()
     stopping = login.spawn([*PROGRAM, "stop", made["session"], "--json"], env=lab.env, stdout=subprocess.PIPE)
     log = lab.cluster.home / SESSIONS[2:] / made["session"] / "jupyter.log"
     until(lambda: "received signal 15" in log.read_text(), pause=0.001)

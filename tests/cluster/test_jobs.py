@@ -129,6 +129,7 @@ def test_a_killed_jupyter_is_told(login: Login) -> None:
 def test_a_silent_controller_ends_nothing(login: Login) -> None:
     """While it is down, the session is unknown, with the address that it had; then it is ready again."""
     made = login.launch()
+    login.cluster.settle()
     login.cluster.login.kill_all("slurmctld")
     row = login.row(made["session"])
     assert (row["state"], row["url"]) == ("unknown", made["url"])
