@@ -1,7 +1,7 @@
 """A whole environment once more at another place: packages, what pip brought, and the user's own files.
 
 Nothing is asked and nothing downloaded. On one file system the files of packages are linked; those that name
-the prefix are written anew, and so is what is the user's, who may edit it in place.
+the prefix are written anew, and so is what no package lists: it is the user's, who may edit it in place.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 import msgspec
 
 from setup_wizard import files, trees
-from setup_wizard.conda import contents, relocate
+from setup_wizard.conda import contents, dists, relocate
 from setup_wizard.conda.build import BUILDING, begin_anew, building_of, remove_building
-from setup_wizard.conda.twin import File, Unlike, records_of
+from setup_wizard.conda.twin import File, Unlike, files_of, records_of
 from setup_wizard.errors import CommandFailed, MachineBlocks
 from setup_wizard.world import Progress, Report, World
 
@@ -48,7 +48,9 @@ class Source:
         self.prefix = prefix
         self.stock = stock or {}
         self._everything = everything
-        self.listed = {f.path: f for r in records_of(prefix).values() for f in r.paths_data.paths}
+        records, site = records_of(prefix).values(), contents.site_packages(prefix)
+        self.listed = {f.path: f for record in records for f in files_of(record, site)}
+        self._by_pip = dists.modules(prefix, dists.by_pip(prefix, records))
 
     def paths(self) -> Iterator[tuple[str, os.stat_result]]:
         """All that is in it, relative, each folder before what is in it; without our notes."""
@@ -60,8 +62,8 @@ class Source:
                     yield relative, os.lstat(path)
 
     def may_link(self, path: str) -> bool:
-        """Whether the file is one that programs replace, and nobody writes into."""
-        brought = path in self.listed or "/site-packages/" in path or path.endswith(".pyc")
+        """Whether the file is one that programs replace, byte code too, and nobody writes into."""
+        brought = path in self.listed or path in self._by_pip or path.endswith(".pyc")
         return self._everything or (brought and not path.endswith((".pth", ".egg-link")))
 
 

@@ -13,10 +13,14 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from setup_wizard.conda import contents
 
 if TYPE_CHECKING:
-    from setup_wizard.conda.damage import Record
+    from setup_wizard.conda import damage, twin
+
+    Record = damage.Record | twin.Record
 
 SITE = "lib/python3*/site-packages"
 INFO = re.compile(r"([^/]+\.dist-info)/([^/]+)$")
@@ -28,6 +32,18 @@ class Dist(NamedTuple):
     name: str
     version: str
     folder: Path
+
+
+class _Folder(msgspec.Struct, frozen=True):
+    """Of a distribution from a folder: whether Python reads it there."""
+
+    editable: bool = False
+
+
+class _CameFrom(msgspec.Struct, frozen=True):
+    """Where pip had a distribution from."""
+
+    dir_info: _Folder = _Folder()
 
 
 def every(prefix: Path) -> list[Dist]:
@@ -84,6 +100,20 @@ def files(prefix: Path, dist: Dist) -> Iterator[str]:
                     yield path
     except (OSError, csv.Error):
         return
+
+
+def modules(prefix: Path, dists: Iterable[Dist]) -> set[str]:
+    """What they list of site-packages; not of those that only lead to sources, which somebody works on."""
+    return {p for d in dists if not _is_editable(d) for p in files(prefix, d) if "/site-packages/" in p}
+
+
+def _is_editable(dist: Dist) -> bool:
+    """Whether it says so of itself (PEP 610)."""
+    try:
+        came_from = msgspec.json.decode((dist.folder / "direct_url.json").read_bytes(), type=_CameFrom)
+    except (OSError, msgspec.MsgspecError):
+        return False
+    return came_from.dir_info.editable
 
 
 def _infos(record: Record) -> dict[str, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -65,6 +65,7 @@ class Record(msgspec.Struct, frozen=True):
     build: str
     url: str = ""
     sha256: str = ""
+    noarch: str | None = None
     paths_data: Files = Files()
 
 
@@ -124,6 +125,14 @@ def records_of(twin: Path) -> dict[str, Record]:
         return {s: decode((twin / "conda-meta" / f"{s}.json").read_bytes()) for s in contents.stems(twin)}
     except (OSError, msgspec.MsgspecError) as e:
         raise Unlike(f"{twin}: {e}") from e
+
+
+def files_of(record: Record, site: str) -> Iterator[File]:
+    """The files of a package where they lie; `site` is where Python's packages are."""
+    any_python = site and record.noarch == "python"
+    for file in record.paths_data.paths:
+        path = contents.placed(file.path, site) if any_python else file.path
+        yield file if path == file.path else msgspec.structs.replace(file, path=path)
 
 
 def _identity(package: Package | Record) -> tuple[str, ...]:
