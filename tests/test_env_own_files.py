@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from setup_wizard.conda import contents
+from setup_wizard.mirror.archive import PLACEHOLDER
 from setup_wizard.mirror.python import python_package
 from setup_wizard.mirror.tiny import stub, tiny_packages
 from tests.channels import channel, fruits
@@ -19,14 +24,15 @@ from tests.test_env_delete import KERNEL, Orchard
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A channel with Python, a module for any Python, and fruits."""
     launcher = stub("ipykernel", files=KERNEL, noarch="generic")
-    packages = [*fruits(), python_package(), *tiny_packages(), launcher]
+    pip = stub("pip", files={"bin/pip": f"#!{PLACEHOLDER}/bin/python\n".encode()}, noarch="generic")
+    packages = [*fruits(), python_package(), *tiny_packages(), launcher, pip]
     return channel(tmp_path_factory.mktemp("channels") / "own", packages)
 
 
 @pytest.fixture
 def orchard(tmp_path: Path, url: str) -> Orchard:
     """An account with «orchard», which has a Python and a module of a package."""
-    return Orchard(tmp_path / "home", url, ("python", "tiny-tools"))
+    return Orchard(tmp_path / "home", url, ("python", "tiny-tools", "pip"))
 
 
 def distribution(site: Path, name: str, *paths: str, direct_url: str = "") -> None:
@@ -59,3 +65,43 @@ def test_a_module_edited_in_place_changes_one_environment(orchard: Orchard) -> N
     with (twin / inside / "mine.py").open("a") as edited:
         edited.write("mine = 2\n")
     assert (site / "mine.py").read_text() == "mine = 1\n"
+
+
+def add_data(prefix: Path) -> dict[str, bytes]:
+    """Data of the user's that names the place where it lies, and what is in the files."""
+    (prefix / "share/cache.pickle").write_bytes(pickle.dumps({"model": f"{prefix}/share/model"}))
+    (prefix / "share/short.pickle").write_bytes(
+        b"\x80\x02U%c%s/xq\x00." % (len(f"{prefix}") + 2, bytes(prefix))
+    )
+    with closing(sqlite3.connect(prefix / "share/history.sqlite")) as base:
+        base.execute("create table files (path text)")
+        base.execute("insert into files values (?)", (f"{prefix}/share/model",))
+        base.commit()
+    return {path.name: path.read_bytes() for path in sorted(prefix.glob("share/*.*"))}
+
+
+def assert_stays(prefix: Path, was: Path, data: dict[str, bytes], said: list[str]) -> None:
+    """The data came along as it was, is whole, and was named."""
+    assert {name: (prefix / "share" / name).read_bytes() for name in data} == data
+    with closing(sqlite3.connect(prefix / "share/history.sqlite")) as base:
+        assert base.execute("pragma integrity_check").fetchone() == ("ok",)
+    assert said == [
+        f"stays as it is, though it names {was}: {', '.join(f'share/{name}' for name in sorted(data))}"
+    ]
+
+
+def test_data_that_names_the_place_stays_whole(orchard: Orchard) -> None:
+    """A pickle or a database is packed, copied and mended as it is, and named: no name in it is exchanged."""
+    prefix, file = orchard.prefix, orchard.home / "orchard.tar.gz"
+    data = add_data(prefix)
+    (prefix / "bin/mine").write_text(f"#!{prefix}/bin/python")
+    notes = orchard.told("pack", "orchard", "-o", str(file))["notes"]
+    orchard.good("unpack", str(file), "-n", "there", "--yes")
+    assert_stays(prefix.with_name("there"), prefix, data, notes)
+    told = orchard.told("clone", "orchard", "a-twin-of-it", "--yes")
+    assert_stays(prefix.with_name("a-twin-of-it"), prefix, data, told["warnings"])
+    moved = prefix.with_name("moved")
+    shutil.move(prefix, moved)
+    assert_stays(moved, prefix, data, orchard.told("check", str(moved), "--fix", "--yes")["warnings"])
+    for place in (prefix.with_name("there"), prefix.with_name("a-twin-of-it"), moved):
+        assert (place / "bin/mine").read_text() == f"#!{place}/bin/python"

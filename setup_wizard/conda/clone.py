@@ -25,7 +25,6 @@ from setup_wizard.world import Progress, Report, World
 
 SCANNED = 4_000_000  # bytes: what nobody has listed may name the prefix; larger files are data
 BLOCK = 512  # bytes: the unit of st_blocks
-ELF = b"\x7fELF"  # how programs and libraries begin
 Inode = tuple[int, int]
 NOTES = {contents.WHOLE, contents.WAS_WHOLE, BUILDING}
 
@@ -130,6 +129,7 @@ def prove(world: World, prefix: Path) -> None:
 def _copy(source: Source, building: Path, target: Path, report: Report) -> dict[str, str]:
     """Everything, each file in its way; the hashes of those written anew, by what they were."""
     changed: dict[str, str] = {}
+    stay: list[str] = []
     there = list(source.paths())
     for number, (path, info) in enumerate(there):
         if number % 500 == 0:
@@ -143,7 +143,13 @@ def _copy(source: Source, building: Path, target: Path, report: Report) -> dict[
             os.utime(new, ns=(info.st_atime_ns, info.st_mtime_ns), follow_symlinks=False)
         elif S_ISREG(info.st_mode):
             with suppress(FileNotFoundError):  # gone since; whether that matters is seen at the end
-                changed.update(_copy_file(source, path, info, new, target))
+                try:
+                    changed.update(_copy_file(source, path, info, new, target))
+                except relocate.Stays:
+                    stay.append(path)
+                    shutil.copy2(source.prefix / path, new)
+    for text in relocate.staying(stay, source.prefix):
+        report(Progress(text, unit="!"))
     return changed
 
 
@@ -165,7 +171,10 @@ def _copy_file(source: Source, path: str, info: os.stat_result, new: Path, targe
 
 
 def moved(old: Path, file: File | None, info: os.stat_result, prefix: Path, target: Path) -> bytes | None:
-    """The file at `old` with the prefix `target` in it; None where it does not name the prefix before."""
+    """The file at `old` with the prefix `target` in it; None where it does not name the prefix before.
+
+    Raises Unfit, and Stays for what nobody has listed.
+    """
     if file and not file.rewritten:
         return None
     if not file and (info.st_size > SCANNED or old.suffix == ".pyc"):
@@ -173,21 +182,20 @@ def moved(old: Path, file: File | None, info: os.stat_result, prefix: Path, targ
     data = old.read_bytes()
     if not relocate.names(data, str(prefix), str(target)):
         return None
-    if file and file.file_mode == "binary":
+    if not file:
+        return _moved_unlisted(data, prefix, target)
+    if file.file_mode == "binary":
         return relocate.in_binary(data, str(prefix), str(target), len(file.prefix_placeholder or ""))
-    if not file and b"\0" in data:
-        return _moved_binary(data, prefix, target)
     return relocate.in_text(data, str(prefix), str(target))
 
 
-def _moved_binary(data: bytes, prefix: Path, target: Path) -> bytes | None:
-    """What somebody has built here: as it is, where it is data, or has no room for the new prefix."""
-    if not data.startswith(ELF):
-        return None
+def _moved_unlisted(data: bytes, prefix: Path, target: Path) -> bytes:
+    if not relocate.is_program(data):
+        return relocate.in_text(data, str(prefix), str(target))
     try:
         return relocate.in_binary(data, str(prefix), str(target), len(os.fsencode(prefix)))
-    except relocate.Unfit:
-        return None
+    except relocate.Unfit as e:  # built here, without room for a longer one
+        raise relocate.Stays from e
 
 
 def moved_link(leads: str, prefix: Path, target: Path) -> str:

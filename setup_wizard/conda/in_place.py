@@ -74,13 +74,15 @@ def settle(prefix: Path, was: Path, report: Report) -> None:
     """
     listed = _listed(prefix)
     try:
-        todo = [path for path in trees.walk(prefix) if _anew(prefix, path, was, listed) is not None]
+        todo, stay = _todo(prefix, was, listed)
         files.write(prefix / NOTE, os.fsencode(was))
         for number, path in enumerate(todo):
             report(Progress("Write files anew", number, len(todo), "files"))
             _write(prefix, path, _anew(prefix, path, was, listed))
         _mend_records(prefix, was)
         (prefix / NOTE).unlink()
+        for text in relocate.staying(stay, was):
+            report(Progress(text, unit="!"))
     except relocate.Unfit as e:
         raise MachineBlocks(
             f"{prefix} cannot live there: {e}.", fix=f"Move it to a shorter place, or back: mv {prefix} {was}"
@@ -130,6 +132,18 @@ def _records(prefix: Path) -> Iterator[tuple[Path, Record]]:
 def _listed(prefix: Path) -> Listed:
     """The files of the packages."""
     return {file.path: file for _, record in _records(prefix) for file in record.paths_data.paths}
+
+
+def _todo(prefix: Path, was: Path, listed: Listed) -> tuple[list[str], list[str]]:
+    """The paths that are to be written anew, and those of data that stays, though it names the old place."""
+    todo, stay = [], []
+    for path in trees.walk(prefix):
+        try:
+            if _anew(prefix, path, was, listed) is not None:
+                todo.append(path)
+        except relocate.Stays:
+            stay.append(path)
+    return todo, stay
 
 
 def _anew(prefix: Path, path: str, was: Path, listed: Listed) -> bytes | str | None:

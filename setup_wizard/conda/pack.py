@@ -20,7 +20,7 @@ from typing import IO
 import msgspec
 
 from setup_wizard import files
-from setup_wizard.conda import contents, damage, export, packed, twin
+from setup_wizard.conda import contents, damage, export, packed, relocate, twin
 from setup_wizard.conda.build import BUILDING
 from setup_wizard.conda.glibc import least_glibc
 from setup_wizard.conda.lock import here as platform_of
@@ -56,13 +56,17 @@ def survey(world: World, prefix: Path, name: str, spec: EnvSpec | None = None) -
     _refuse(prefix)
     entries = tuple(path for path in _entries(prefix) if path not in NOT_PACKED)
     records = {stem: _record(prefix, stem) for stem in contents.stems(prefix)}
-    known = {f.path: f for record in records.values() for f in record.paths_data.paths}
-    naming, bytes_, strange = [], 0, []
+    site = contents.site_packages(prefix)
+    known = {file.path: file for record in records.values() for file in twin.files_of(record, site)}
+    naming, bytes_, strange, stay = [], 0, [], []
     for path in entries:
         info = os.lstat(prefix / path)
         if stat.S_ISREG(info.st_mode):
             bytes_ += info.st_size
-            naming += _naming(prefix, path, known.get(path))
+            try:
+                naming += _naming(prefix, path, known.get(path))
+            except relocate.Stays:
+                stay.append(path)
         elif not (stat.S_ISLNK(info.st_mode) or stat.S_ISDIR(info.st_mode)):
             strange.append(path)
     _refuse_moved(prefix, naming)
@@ -80,7 +84,8 @@ def survey(world: World, prefix: Path, name: str, spec: EnvSpec | None = None) -
         stamp=stamp(prefix),
     )
     kept = tuple(path for path in entries if path not in strange)
-    return Survey(note, kept, _notes(prefix, kept, strange, secret), bool(secret))
+    notes = (*_notes(prefix, kept, strange, secret), *relocate.staying(stay, prefix))
+    return Survey(note, kept, notes, bool(secret))
 
 
 def write(path: Path, form: packed.Format, what: Survey, report: Report) -> int:
@@ -195,7 +200,7 @@ def _record(prefix: Path, stem: str) -> twin.Record:
 
 
 def _naming(prefix: Path, path: str, known: twin.File | None) -> list[packed.Naming]:
-    """How a file names the prefix; [] for one that does not."""
+    """How a file names the prefix; [] for one that does not. Raises Stays for data that names it."""
     if known and known.rewritten:
         binary = known.file_mode == "binary"
         return [packed.Naming(path, binary, len(known.prefix_placeholder or "") if binary else 0)]
@@ -206,7 +211,7 @@ def _naming(prefix: Path, path: str, known: twin.File | None) -> list[packed.Nam
     data, wanted = (prefix / path).read_bytes(), str(prefix).encode()
     if wanted not in data:
         return []
-    binary = b"\0" in data
+    binary = relocate.is_program(data)
     return [packed.Naming(path, binary, len(wanted) if binary else 0, sure=not binary)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +15,44 @@ if TYPE_CHECKING:
 
 SHEBANG = 127  # bytes that every Linux reads of a first line; a longer one starts something else, or nothing
 ENDS = rb"(?![\w+-]|\.\w)"  # behind a prefix: /envs/work is not named by /envs/work-2 or /envs/work.old
+ELF = b"\x7fELF"  # how programs and libraries begin
+MOST = 5  # files that are named
 
 
 class Unfit(Exception):
     """The file cannot be made to name the other prefix; it has to be installed there."""
+
+
+class Stays(Exception):
+    """The file names the prefix and stays as it is: nobody knows what else would have to change in it."""
+
+
+def is_program(data: bytes) -> bool:
+    """Whether a file that no package lists is a program or a library; False: a text.
+
+    Raises Stays for all else: a pickle or a database also holds how long its texts are.
+    """
+    if data.startswith(ELF):
+        return True
+    if b"\0" not in data and (data.startswith(b"#!") or _is_utf8(data)):
+        return False
+    raise Stays
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def staying(paths: Sequence[str], prefix: Path) -> list[str]:
+    """What is to be said of files that stay as they are, though they name the prefix."""
+    if not paths:
+        return []
+    more = f" and {len(paths) - MOST} more" if len(paths) > MOST else ""
+    return [f"stays as it is, though it names {prefix}: {', '.join(sorted(paths)[:MOST])}{more}"]
 
 
 def names(data: bytes, old: str, new: str = "") -> bool:
@@ -66,6 +101,8 @@ def _pattern(old: str, new: str) -> re.Pattern[bytes]:
 
 def in_packed(data: bytes, naming: Naming, old: Path, new: Path) -> bytes:
     """The same for a file of a packed environment. Raises MachineBlocks where it must be, and cannot."""
+    if naming.binary and not naming.sure and not data.startswith(ELF):
+        return data  # older versions have named data, too
     try:
         if naming.binary:
             return in_binary(data, str(old), str(new), naming.room)

@@ -11,6 +11,7 @@ from setup_wizard.cli.options import DryRun, Json, WhileRunning, Yes
 
 if TYPE_CHECKING:
     from setup_wizard.answers import Answers
+    from setup_wizard.apply import Outcome
     from setup_wizard.checkup import Checkup
     from setup_wizard.cli.work import How
     from setup_wizard.environments.inventory import Place
@@ -36,6 +37,7 @@ def check(
 ) -> int:
     """Look at environments: files, records, kernels, what shadows them. Exit code 1: something is wrong."""
     from setup_wizard.answers import recall
+    from setup_wizard.apply import told
     from setup_wizard.cli.work import How
     from setup_wizard.journal import Journal
     from setup_wizard.ui import checkup_pages, show
@@ -47,7 +49,7 @@ def check(
     seen = _examined(places, journal, all_bytes)
     if not json:
         show.put(checkup_pages.checked(seen, world.home), world)
-    made: list[str] = []
+    made: list[Outcome] = []
     while fix:  # more can be seen of an environment that was moved when it is settled
         moved = any(r.kind == "moved" for s in seen for r in s.remarks)
         done = _mended(seen, journal, recall(world), how)
@@ -59,7 +61,7 @@ def check(
             show.put(checkup_pages.checked(seen, world.home), world)
         fix = bool(done) and moved and any(r.mends for s in seen for r in s.remarks)
     if json:
-        show.put_json({"ok": all(s.healthy for s in seen), "environments": seen, "changed": made})
+        show.put_json({"ok": all(s.healthy for s in seen), "environments": seen, **told(made)})
     return 0 if all(s.healthy for s in seen) else 1
 
 
@@ -87,8 +89,8 @@ def _examined(places: Sequence[Place], journal: Journal, all_bytes: bool) -> lis
     return [checkup.examine(p, journal.receipt, journal.world, every_byte=all_bytes) for p in places]
 
 
-def _mended(seen: Sequence[Checkup], journal: Journal, answers: Answers, how: How) -> list[str] | None:
-    """What was changed; None where it was only shown."""
+def _mended(seen: Sequence[Checkup], journal: Journal, answers: Answers, how: How) -> list[Outcome] | None:
+    """What was made; None where it was only shown."""
     from setup_wizard.apply import review
     from setup_wizard.checkup import bringing
     from setup_wizard.cli.work import review_and_apply
@@ -101,7 +103,7 @@ def _mended(seen: Sequence[Checkup], journal: Journal, answers: Answers, how: Ho
         return None
     with journal:
         bringing.finish(journal)
-    return [o.step.title for o in outcomes if o.state == "made"]
+    return [o for o in outcomes if o.state == "made"]
 
 
 def _plan(seen: Sequence[Checkup], journal: Journal, answers: Answers, how: How) -> Plan:
