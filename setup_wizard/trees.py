@@ -100,6 +100,13 @@ def seal_like(world: World, old: Path, new: Path) -> None:
     seal_tree(world, new, _read(note), at_ns=note.stat().st_mtime_ns)
 
 
+def narrow(world: World, root: Path, paths: Iterable[str]) -> None:
+    """Let no more than these of the paths be ours in a tree that is sealed."""
+    note = _note(world, root, "sealed")
+    if note.exists():
+        _write(note, sorted(_read(note) & set(paths)), note.stat().st_mtime_ns)
+
+
 def forget(world: World, root: Path) -> None:
     """Drop the notes of a tree that is gone."""
     for kind in ("sealed", "open"):

@@ -16,6 +16,7 @@ from setup_wizard.conda import byte_code, contents, damage, packages
 from setup_wizard.mirror.archive import PLACEHOLDER
 from setup_wizard.mirror.python import python_package
 from setup_wizard.mirror.tiny import stub, tiny_packages
+from setup_wizard.trees import picture
 from tests.channels import channel, fruits
 from tests.test_env_delete import KERNEL, Orchard, moments, shape
 
@@ -109,7 +110,9 @@ def test_a_clone_of_what_is_not_ours(orchard: Orchard, tmp_path: Path, folder: P
         "pear-1.0-0",
         "quince-1.1-0",
     )
-    shutil.rmtree(orchard.home / "theirs")
+    orchard.before |= {
+        p: what for p, what in picture(orchard.home).items() if p.partition("/")[0] == "theirs"
+    }
     orchard.undone()
 
 

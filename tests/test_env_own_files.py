@@ -105,3 +105,46 @@ def test_data_that_names_the_place_stays_whole(orchard: Orchard) -> None:
     assert_stays(moved, prefix, data, orchard.told("check", str(moved), "--fix", "--yes")["warnings"])
     for place in (prefix.with_name("there"), prefix.with_name("a-twin-of-it"), moved):
         assert (place / "bin/mine").read_text() == f"#!{place}/bin/python"
+
+
+def not_ours(orchard: Orchard) -> Path:
+    """An environment that was there before us, with a file of the user's."""
+    theirs = orchard.home / "theirs"
+    shutil.copytree(orchard.prefix, theirs, symlinks=True)
+    for note in ("hpc-jupyter-setup", "hpc-jupyter-setup.yml"):
+        (theirs / "conda-meta" / note).unlink(missing_ok=True)
+    (theirs / "notes.txt").write_text("mine")
+    return theirs
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_what_is_left_of_the_users_environment_survives_undo(orchard: Orchard, changed: bool) -> None:
+    """Copied, and the first one gone for good: then the copy is the user's, whole, as ours is no more."""
+    theirs, mine = not_ours(orchard), orchard.prefix.with_name("mine")
+    orchard.good("clone", str(theirs), "mine", "--yes")
+    if changed:
+        orchard.good("install", "mine", "quince=1.1", "--yes")
+    orchard.good("delete", str(theirs), "--not-ours", "--yes")
+    orchard.good("clean", "--trash", "--yes")
+    was = {str(p) for p in mine.rglob("*") if contents.WHOLE not in str(p)}
+    ended = orchard.run("undo", "--yes")
+    assert ended.returncode == 0, ended.stderr
+    assert f"kept, it is yours: {mine}".replace(str(orchard.home), "~") in ended.stdout
+    assert sorted(was ^ set(map(str, mine.rglob("*")))) == []
+    assert (mine / "notes.txt").read_text() == "mine"
+    assert str(mine) in (orchard.home / ".conda/environments.txt").read_text().splitlines()
+    assert not orchard.prefix.exists()
+
+
+def test_copies_of_the_users_files_survive_the_first_ones(orchard: Orchard) -> None:
+    """Of a copy of ours, undo takes the packages, and those files of the user's that another one has, too."""
+    twin, other = orchard.prefix.with_name("twin"), orchard.prefix.with_name("other")
+    (orchard.prefix / "notes.txt").write_text("mine")
+    orchard.good("clone", "orchard", "twin", "--yes")
+    orchard.good("clone", "twin", "other", "--yes")
+    orchard.good("delete", "orchard", "--yes")
+    orchard.good("clean", "--trash", "--yes")
+    ended = orchard.run("undo", "--yes")
+    assert ended.returncode == 0, ended.stderr
+    assert [p for p in twin.rglob("*") if not p.is_dir()] == [twin / "notes.txt"]
+    assert not other.exists()

@@ -261,6 +261,12 @@ def added(prefix: Path, note: Whole | None) -> tuple[str, ...]:
     return tuple(sorted({name_of(stem) for stem in stems(prefix)} - ours)) if note else ()
 
 
+def disown(prefix: Path) -> None:
+    """Take our notes out: from now on it is an environment like any other."""
+    for name in (WHOLE, WAS_WHOLE, FILE):
+        (prefix / name).unlink(missing_ok=True)
+
+
 def own_paths(prefix: Path) -> list[str]:
     """Every path that installing made, relative to the prefix, but for what pip and link scripts made."""
     paths = [entry.path for package in file_lists(prefix) for entry in package.paths_data.paths]

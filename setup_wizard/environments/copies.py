@@ -42,7 +42,7 @@ def clone(name: str, new: str | None, prefix: Path | None, journal: Journal) -> 
     _refuse_unfinished(old, there, world)
     spec = there.spec if there else spec_of(old, new)
     text = text_of(spec, new)
-    base = there or CondaEnv(new, target, spec)
+    base = there or CondaEnv(new, target, spec, heir_of=old)
     step = base.later(name=new, prefix=target, file=text, copy_of=old)
     _refuse_taken(step, receipt)
     return Copying(Plan((step, Kernel(new, target))), old, step)

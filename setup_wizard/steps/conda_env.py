@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,8 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     all that is in it; one that has `moved` takes its place, and its packages go `along`. The packages to
     `reinstall` are damaged; None: nobody has looked yet. A repair, which its `update` names, also removes
     what others left over. The user has brought it here from `brought_from`, which is no more; its files are
-    to name the place where it is.
+    to name the place where it is. `heir_of` is an environment of the user's own that it was copied from: when
+    that is gone, this is what is left of it.
     """
 
     name: str
@@ -65,6 +67,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
     moved: bool = False
     brought_from: Path | None = None
     along: bool = False
+    heir_of: Path | None = None
 
     def later(self, **changes: Any) -> CondaEnv:
         """The same, however it has come to be, for what is done with it next."""
@@ -207,7 +210,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         clone.clone(copied, self.prefix, report, None if self.moved else note)
 
     def _seal_copy(self, source: Path, world: World, moment: int) -> None:
-        """All of a copy is ours; of one that has moved, what was ours before."""
+        """All of a copy is ours, see `undo`; of one that has moved, what was ours before."""
         clone.prove(world, self.prefix)
         if self.moved and trees.is_sealed(world, source):
             trees.seal_like(world, source, self.prefix)
@@ -224,7 +227,14 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         if not (trees.is_open(world, self.prefix) or trees.is_sealed(world, self.prefix)):
             files.remove_absent(before.absent)
             return []
+        if self.heir_of and os.path.lexists(self.prefix) and not contents.is_environment(self.heir_of):
+            contents.disown(self.prefix)
+            trees.forget(world, self.prefix)
+            return [self.prefix]
         registry.unregister(world, self.prefix)
+        if self.copy_of and not self.moved and not contents.is_environment(self.copy_of):
+            # What is the user's is nowhere else by now.
+            trees.narrow(world, self.prefix, contents.own_paths(self.prefix))
         kept = trees.take_back(world, before)
         if any(path not in [self.prefix / book for book in BOOKS] for path in kept):
             return kept
