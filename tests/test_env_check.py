@@ -262,7 +262,7 @@ def test_not_ours(basket: Basket) -> None:
     ]
     refused = basket.run("env", "check", str(other), "--fix", "--yes")
     assert refused.returncode == 2
-    assert f"conda install -p {other} --force-reinstall loaf" in refused.stderr
+    assert f"conda install -p {other} --force-reinstall --no-deps loaf=1.0=0" in refused.stderr
     assert picture(other) == before
     assert basket.check("nothing", code=2)["ok"] is False
 

@@ -5,7 +5,7 @@ Nothing is changed, no program is started, no network is asked; `mending` says w
 
 from __future__ import annotations
 
-from setup_wizard.checkup import packages, surroundings
+from setup_wizard.checkup import packages, surroundings, theirs
 from setup_wizard.checkup.remark import Checkup, Remark
 from setup_wizard.conda import contents, damage
 from setup_wizard.conda.damage import Look
@@ -20,9 +20,11 @@ def examine(place: Place, receipt: Receipt, world: World, *, every_byte: bool = 
     """Look at an environment; `every_byte` reads its files, else sizes and times have to do."""
     there = contents.is_environment(place.prefix)
     look = damage.look(place.prefix, every_byte=every_byte) if there else Look(0, {})
+    wrong = not place.ours and (look.flaws or look.unreadable)
+    by = theirs.program_of(place.prefix, world) if wrong else None
     remarks = [
         *surroundings.standing(place, receipt, world),
-        *packages.remarks(place, look, receipt),
+        *packages.remarks(place, look, receipt, by),
         *(surroundings.remarks(place, receipt, world) if there else ()),
     ]
     return Checkup(place.called, place.prefix, place.ours, look.files, tuple(remarks))

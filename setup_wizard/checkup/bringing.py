@@ -14,7 +14,7 @@ from setup_wizard.checkup.surroundings import kernel_steps
 from setup_wizard.conda import contents, in_place
 from setup_wizard.environments import copies
 from setup_wizard.journal import Journal, Receipt
-from setup_wizard.steps import AnyStep, CondaEnv, KernelMoved, Settled, kernelspec
+from setup_wizard.steps import AnyStep, CondaEnv, KernelMoved, Reinstalled, Settled, kernelspec
 from setup_wizard.world import World
 
 
@@ -54,7 +54,8 @@ def finish(journal: Journal) -> None:
             copies.file_follows(journal, step.brought_from, step.prefix)
     places = {e.step.prefix for e in entries if isinstance(e.step, Settled)}
     kernels = [e.key for e in entries if isinstance(e.step, KernelMoved) and e.step.new in places]
-    disown([*kernels, *(f"settled:{place}" for place in places)], journal)
+    mended = [e.key for e in entries if isinstance(e.step, Settled | Reinstalled)]
+    disown([*kernels, *mended], journal)
 
 
 def _following(was: Path, prefix: Path, receipt: Receipt, world: World) -> list[KernelMoved]:

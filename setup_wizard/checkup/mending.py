@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from setup_wizard import trees
 from setup_wizard.answers import Answers
-from setup_wizard.checkup import bringing
+from setup_wizard.checkup import bringing, theirs
 from setup_wizard.checkup.remark import Checkup, Remark
 from setup_wizard.checkup.surroundings import kernel_steps, moved_to
 from setup_wizard.conda import contents, damage, packages
@@ -32,7 +32,9 @@ def steps(journal: Journal, seen: Checkup, answers: Answers, report: Report) -> 
     kinds = {r.kind for r in mendable}
     if "moved" in kinds or f"settled:{seen.prefix}" in journal.receipt:
         return bringing.steps(seen.prefix, journal)
-    if not mendable or not entry or not isinstance(entry.step, CondaEnv):
+    if not entry or not isinstance(entry.step, CondaEnv):
+        return theirs.steps(seen, journal)
+    if not mendable:
         return []
     step = entry.step
     if not step.prefix.exists() and (there := moved_to(step.prefix, journal.receipt, journal.world)):

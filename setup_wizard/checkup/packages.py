@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from setup_wizard.checkup.remark import Remark
 from setup_wizard.conda import contents, dists
@@ -18,15 +19,15 @@ from setup_wizard.steps import CondaEnv
 SERVER = "jupyter_server"
 
 
-def remarks(place: Place, look: Look, receipt: Receipt) -> Iterator[Remark]:
-    """What is to be said of the packages."""
+def remarks(place: Place, look: Look, receipt: Receipt, by: Path | None = None) -> Iterator[Remark]:
+    """What is to be said of the packages; `by` is the program that can install those of others again."""
+    mends = place.ours or by is not None
     for stem in look.unreadable:
-        yield Remark(
-            "records", "bad", f"the record of {stem} cannot be read", _again(place, stem), place.ours
-        )
+        text, fix = f"the record of {stem} cannot be read", _fix(place) if mends else _by_conda(place, stem)
+        yield Remark("records", "bad", text, fix, mends, contents.name_of(stem))
     for record in look.records:
         if record.name in look.flaws:
-            yield _damaged(place, record, look.flaws[record.name])
+            yield _damaged(place, record, look.flaws[record.name], by)
     yield from _server(place, look)
     yield from _by_pip(place, look, receipt)
     yield from _terms(look.records)
@@ -41,7 +42,7 @@ def remarks(place: Place, look: Look, receipt: Receipt) -> Iterator[Remark]:
         yield Remark("leftovers", "warn", text, fix, place.ours, paths=look.leftovers)
 
 
-def _damaged(place: Place, record: Record, flaws: tuple[Flaw, ...]) -> Remark:
+def _damaged(place: Place, record: Record, flaws: tuple[Flaw, ...], by: Path | None) -> Remark:
     gone = sum(f.how == "gone" for f in flaws)
     if gone == len(record.paths_data.paths):
         text = f"{record.name} is recorded, but none of its {gone} files is there"
@@ -52,21 +53,22 @@ def _damaged(place: Place, record: Record, flaws: tuple[Flaw, ...]) -> Remark:
         told = ", ".join([first.replace(" ", f" {what} "), *more])
         text = f"{record.name} {record.version}: {told}"
     paths = tuple(f.path for f in flaws)
-    mends = place.ours and record.name not in contents.theirs(place.prefix)
-    fix = _fix(place) if mends else _by_conda(place, record.name)
+    mends = record.name not in contents.theirs(place.prefix) if place.ours else by is not None
+    fix = _fix(place) if mends else _by_conda(place, record.stem)
     return Remark("files", "bad", text, fix, mends, record.name, paths)
 
 
 def _again(place: Place, name: str) -> str:
-    return _fix(place) if place.ours else _by_conda(place, name)
+    return _fix(place) if place.ours else f"conda install -p {place.prefix} --force-reinstall {name}"
 
 
-def _by_conda(place: Place, name: str) -> str:
-    return f"conda install -p {place.prefix} --force-reinstall {name}"
+def _by_conda(place: Place, stem: str) -> str:
+    wanted = "=".join(stem.rsplit("-", 2))
+    return f"conda install -p {place.prefix} --force-reinstall --no-deps {wanted}"
 
 
 def _fix(place: Place) -> str:
-    return f"hpc-jupyter-setup env check {place.called} --fix"
+    return f"hpc-jupyter-setup env check {place.called if place.ours else place.prefix} --fix"
 
 
 def _server(place: Place, look: Look) -> Iterator[Remark]:

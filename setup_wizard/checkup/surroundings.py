@@ -31,7 +31,8 @@ def standing(place: Place, receipt: Receipt, world: World) -> Iterator[Remark]:
         yield _moved(place, elsewhere)
         return
     said = inventory.problem(world, place, figures)
-    half = f"settled:{place.prefix}" in receipt  # one of the user's, which was to be mended
+    begun = (f"settled:{place.prefix}", f"reinstalled:{place.prefix}")
+    half = any(key in receipt for key in begun)  # one of the user's, which was to be mended
     if not said and (half or (entry and not entry.made)):
         said = "a change of it was not finished"
     if said and not place.prefix.exists() and (there := moved_to(place.prefix, receipt, world)):

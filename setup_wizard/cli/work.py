@@ -25,7 +25,7 @@ from setup_wizard.plan import Plan
 from setup_wizard.schedulers import Resources
 from setup_wizard.sites.detection import on_a_node
 from setup_wizard.step import Done, Todo
-from setup_wizard.steps import AnyStep, CondaEnv, Settled
+from setup_wizard.steps import AnyStep, CondaEnv, Reinstalled, Settled
 from setup_wizard.ui import show
 from setup_wizard.ui.totals import Need, Totals
 from setup_wizard.world import Progress, World
@@ -159,7 +159,7 @@ def _mind_sessions(reviewed: list[Reviewed], world: World, how: How) -> None:
     for r in reviewed:
         step = r.step
         if (
-            isinstance(step, CondaEnv | Settled)
+            isinstance(step, CondaEnv | Settled | Reinstalled)
             and isinstance(r.state, Todo)
             and contents.is_environment(step.prefix)
         ):

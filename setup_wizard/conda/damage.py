@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
@@ -101,10 +101,22 @@ class Look(msgspec.Struct, frozen=True):
     stray: tuple[str, ...] = ()
 
 
-def look(prefix: Path, *, every_byte: bool = False, packages_only: bool = False) -> Look:
-    """Hold every file against its record; changes nothing. `packages_only`: not what lies about."""
+def look(
+    prefix: Path,
+    *,
+    every_byte: bool = False,
+    packages_only: bool = False,
+    among: Collection[str] | None = None,
+) -> Look:
+    """Hold every file against its record; changes nothing. `packages_only`: not what lies about.
+
+    `among` are the packages whose files are looked at, by their stems; None: all.
+    """
     records, unreadable = _records(prefix)
     owners = _owners(prefix, records)
+    if among is not None:
+        names = {record.name for record in records if record.stem in among}
+        owners = {path: them for path, them in owners.items() if any(name in names for name, _ in them)}
     since = _moment(prefix)
     with ThreadPoolExecutor(HANDS if every_byte else 1) as pool:
         parts = pool.map(
@@ -168,6 +180,15 @@ def readable(prefix: Path) -> list[Record]:
 def placed(record: Record, site: str) -> Iterator[str]:
     """Where the files of a package lie; `site` is where Python's packages are."""
     return (contents.placed(entry.path, site) for entry in record.paths_data.paths)
+
+
+def unpacked_at(prefix: Path, stem: str) -> str:
+    """Where the package was unpacked from which conda has linked it; "" where its record does not say."""
+    try:
+        record = msgspec.json.decode((prefix / "conda-meta" / f"{stem}.json").read_bytes())
+        return str(record.get("extracted_package_dir") or "")
+    except (OSError, msgspec.MsgspecError, AttributeError):
+        return ""
 
 
 def sweep(prefix: Path) -> None:

@@ -16,6 +16,7 @@ from setup_wizard.steps.kernel_moved import KernelMoved
 from setup_wizard.steps.login_file import LoginFile
 from setup_wizard.steps.notebooks import Clone
 from setup_wizard.steps.old_blocks import OldBlocks
+from setup_wizard.steps.reinstalled import Reinstalled
 from setup_wizard.steps.settled import Settled
 from setup_wizard.steps.shell_block import ShellBlock
 from setup_wizard.steps.trash import Trash
@@ -37,6 +38,7 @@ AnyStep = (
     | KernelMoved
     | Settled
     | Carried
+    | Reinstalled
 )
 
 __all__ = [
@@ -52,6 +54,7 @@ __all__ = [
     "KernelMoved",
     "LoginFile",
     "OldBlocks",
+    "Reinstalled",
     "Settled",
     "ShellBlock",
     "Trash",

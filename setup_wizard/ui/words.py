@@ -55,6 +55,8 @@ WHY = {
     "is now.",
     "carried": "Packages lie unpacked in a cache on each file system, and environments there link their "
     "files from it: so the next one there takes next to no room, and needs no download.",
+    "reinstalled": "Files of these packages are gone or changed. The program that has made the environment "
+    "puts them there again, in the same versions and builds; the environment stays yours.",
     "settled": "Scripts, libraries and records of the environment name the place where it was made. They are "
     "made to name the one where it is; all else in it stays as it is.",
     "welcome": "Adds a small notebook that shows which Python it runs in and draws a plot.",

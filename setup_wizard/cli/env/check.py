@@ -107,7 +107,7 @@ def _mended(seen: Sequence[Checkup], journal: Journal, answers: Answers, how: Ho
 
 
 def _plan(seen: Sequence[Checkup], journal: Journal, answers: Answers, how: How) -> Plan:
-    """The steps that mend all of them. Raises BadInput where one was not made by us and needs mending."""
+    """The steps that mend all of them. Raises BadInput where one is not ours and none of it can be mended."""
     from setup_wizard.checkup import mending
     from setup_wizard.errors import BadInput
     from setup_wizard.plan import Plan
@@ -117,7 +117,8 @@ def _plan(seen: Sequence[Checkup], journal: Journal, answers: Answers, how: How)
         if not one.ours and not one.healthy and not any(r.mends for r in one.remarks):
             fixes = dict.fromkeys(r.fix for r in one.remarks if r.fix and r.level == "bad")
             raise BadInput(
-                f"{one.prefix} was not made by this setup, so nothing is changed in it.", fix="\n".join(fixes)
+                f"{one.prefix} was not made by this setup, and there is no conda here that may change it.",
+                fix="\n".join(fixes),
             )
     with show.live(journal.world, err=how.json) as live:
         return Plan(tuple(s for one in seen for s in mending.steps(journal, one, answers, live.report)))
