@@ -192,6 +192,19 @@ def test_packages_are_called_in_the_history_as_conda_calls_them(address: str, na
     assert Record("pip", "24.0", "py_0", "noarch", address).dist == name
 
 
+@pytest.mark.parametrize(
+    "line", ["[pear", "[1, None, pear]", "[pear]", "[" * 9000 + "]" * 9000, "['pe\\0ar', 3]", "[{}['x']]"]
+)
+def test_a_history_that_somebody_has_edited(tmp_path: Path, line: str) -> None:
+    """A line that conda has not written stops nobody; the others count."""
+    (tmp_path / "conda-meta").mkdir()
+    text = (
+        f"==> 2026-01-01 <==\n# update specs: ['plum=1']\n# update specs: {line}\n# install specs: ['fig']\n"
+    )
+    (tmp_path / "conda-meta/history").write_text(text)
+    assert {"plum=1", "fig"} <= set(history.wanted(tmp_path))
+
+
 def test_the_same_package_by_another_name_is_no_change(tmp_path: Path) -> None:
     """What an earlier version of ours wrote stays as it is, and nothing is added."""
     text = "==> 2026-01-01 00:00:00 <==\n+garden/noarch::pip-24.0-py_0\n# update specs: ['pip', 'wheel']\n"

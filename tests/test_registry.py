@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from setup_wizard.conda import registry
+from setup_wizard.trees import picture
 from setup_wizard.world import World
+from tests.channels import channel, fruits
+from tests.program import Account
 
 OURS = Path("/data/miniconda3")
 
@@ -62,3 +66,23 @@ def test_two_at_once_lose_nothing(world: World) -> None:
     for worker in workers:
         worker.join()
     assert sorted(registry.listed(world)) == prefixes
+
+
+def test_without_a_list_it_works_all_the_same(tmp_path: Path) -> None:
+    """Where conda's list cannot be written an environment is made and taken back; a warning says so."""
+    home, url = tmp_path / "home", channel(tmp_path / "channels/fruits", fruits())
+    account, prefix = Account(home), home / "somewhere/fruits"
+    (home / ".conda").write_text("a file in the place of the folder")
+    before = picture(home)
+    words = ("-p", str(prefix), "-c", url, "pear", "--no-byte-code", "--yes", "--json")
+    made = account.run("env", "create", *words)
+    assert made.returncode == 0, made.stderr
+    (warning,) = json.loads(made.stdout)["warnings"]
+    assert warning.startswith(
+        f"conda env list may not show {prefix}: {home}/.conda/environments.txt could not"
+    )
+    assert registry.listed(World(home, account.env)) == []
+    assert account.facts("status")["environments"][0]["prefix"] == str(prefix)
+    ended = account.run("undo", "--yes")
+    assert ended.returncode == 0, ended.stderr
+    assert picture(home) == before

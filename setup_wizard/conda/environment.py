@@ -161,7 +161,7 @@ def create(
                 else:
                     make(work, wanted) if where == "absent" else change(work, wanted, reinstall)
                 finish(work, update)
-        registry.register(world, prefix)
+        registry.register(world, prefix, report)
         return (prefix / contents.WHOLE).stat().st_mtime_ns
 
 

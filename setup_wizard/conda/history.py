@@ -66,11 +66,20 @@ def _asked(text: str) -> dict[str, str]:
     """What was asked for after the last entry, by package."""
     asked: dict[str, str] = {}
     for what, listed in re.findall(r"^# (update|remove|install) specs: (\[.*\])$", text, re.MULTILINE):
-        for spec in ast.literal_eval(listed):
+        for spec in _specs(listed):
             asked.pop(_name(spec), None)
             if what != "remove":
                 asked[_name(spec)] = spec
     return asked
+
+
+def _specs(listed: str) -> list[str]:
+    """The specs in a line; none where it is not as conda writes it: a file that anybody may edit."""
+    try:
+        value = ast.literal_eval(listed)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return []
+    return [spec for spec in value if isinstance(spec, str)]
 
 
 def _name(spec: str) -> str:

@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from setup_wizard import files
-from setup_wizard.world import World, make_private
+from setup_wizard.errors import SetupError
+from setup_wizard.world import Progress, Report, World, make_private, silent
 
 
 def path(world: World) -> Path:
@@ -22,21 +23,33 @@ def path(world: World) -> Path:
 
 def listed(world: World) -> list[Path]:
     """The prefixes that conda has been told of; some of them may be gone."""
-    return [Path(line) for line in files.read_text(path(world)).splitlines() if line.startswith("/")]
+    with suppress(OSError):  # not to be read, or no folder: nobody knows of any
+        return [Path(line) for line in files.read_text(path(world)).splitlines() if line.startswith("/")]
+    return []
 
 
-def register(world: World, prefix: Path) -> None:
-    """Tell conda of an environment; nothing changes when it knows already."""
-    with _alone(world):
-        files.sweep(path(world))
-        text = files.read_text(path(world))
-        if str(prefix) not in text.splitlines():
-            files.write_text(path(world), f"{prefix}\n{text}")
+def register(world: World, prefix: Path, report: Report = silent) -> None:
+    """Tell conda of an environment; nothing changes when it knows already.
+
+    It works without: where the file cannot be written, that is a warning.
+    """
+    try:
+        with _alone(world):
+            files.sweep(path(world))
+            text = files.read_text(path(world))
+            if str(prefix) not in text.splitlines():
+                files.write_text(path(world), f"{prefix}\n{text}")
+    except (SetupError, OSError) as e:
+        trouble = files.cannot_write(path(world), e) if isinstance(e, OSError) else e
+        report(Progress(f"conda env list may not show {prefix}: {trouble.problem.rstrip('.')}", unit="!"))
 
 
 def unregister(world: World, prefix: Path) -> None:
-    """Let conda forget an environment; the file stays, empty perhaps, for who knows whether it was there."""
-    with _alone(world):
+    """Let conda forget an environment; the file stays, empty perhaps, for who knows whether it was there.
+
+    Where it cannot be written, the line stays: conda overlooks what is gone.
+    """
+    with suppress(SetupError, OSError), _alone(world):
         files.sweep(path(world))
         text = files.read_text(path(world))
         rest = "".join(line for line in text.splitlines(True) if line.rstrip("\r\n") != str(prefix))

@@ -41,7 +41,7 @@ def make(world: World, file: Path, prefix: Path, report: Report) -> None:
     finally:
         remove_building(prefix)
     (prefix / BUILDING).unlink(missing_ok=True)
-    registry.register(world, prefix)
+    registry.register(world, prefix, report)
 
 
 def into(world: World, file: Path, folder: Path, prefix: Path, report: Report) -> Packed:

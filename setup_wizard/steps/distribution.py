@@ -75,7 +75,7 @@ class Distribution(msgspec.Struct, frozen=True, tag="distribution"):
         except SetupError:
             self._forget(world)
             raise
-        registry.register(world, self.prefix)
+        registry.register(world, self.prefix, report)
         trees.seal_tree(world, self.prefix, at_ns=_clock_of(self.prefix))
         installer.unlink()
 

@@ -45,7 +45,7 @@ class Settled(msgspec.Struct, frozen=True, tag="settled"):
     def apply(self, world: World, report: Report) -> None:
         byte_code.stop(world, self.prefix)
         in_place.settle(self.prefix, self.was, report)
-        registry.register(world, self.prefix)
+        registry.register(world, self.prefix, report)
         if not os.path.lexists(self.was):
             registry.unregister(world, self.was)
 
