@@ -145,7 +145,10 @@ def test_records(basket: Basket) -> None:
 
 
 def test_leftovers_and_frozen(basket: Basket) -> None:
-    """What conda put aside is no error and goes with --fix; a mark that forbids changes is told."""
+    """What conda put aside is no error and goes with --fix; an editor's backups stay; a mark is told."""
+    backups = [basket.prefix / "share" / name for name in ("mine.c~", "loaf/b.c", "loaf/b.c~")]
+    for path in backups:
+        path.write_text("int main;")
     trash = [basket.prefix / "share/apple.c~", basket.prefix / "share/apple.conda_trash_1"]
     for path in trash:
         path.write_text("old")
@@ -154,6 +157,8 @@ def test_leftovers_and_frozen(basket: Basket) -> None:
     ]
     basket.mend()
     assert not any(path.exists() for path in trash)
+    for path in backups:
+        path.unlink()
     mark = basket.prefix / "conda-meta/frozen"
     mark.touch()
     assert basket.remarks(code=0) == [("note", f"it is not to be changed: {mark} says so")]

@@ -26,6 +26,7 @@ MADE_HERE = "unix_python_entry_point"  # a script that installing writes; its ha
 AS_THEY_COME = ("pyc_file", "directory")  # byte code may be lost or made again at any time
 # What conda and mamba leave where a file was in use: foo.so.c~, foo.conda_trash_1, foo.mamba_trash.
 # What a killed write of ours leaves: .foo.hpc-jupyter-setup-x1.
+ASIDE = ".c~"  # so an editor may have kept a foo.c, too
 LEFT = re.compile(r"\.c~$|\.(?:conda|mamba)_trash(?:_\d+)?$|(?:^|/)\.[^/]+\.hpc-jupyter-setup-[^/]+$")
 # Byte code, which Python reads only where the source is: lib/python3.12/x/__pycache__/y.cpython-312.pyc.
 COMPILED = re.compile(r"(lib/py.*/)__pycache__/([^/.]+)\.[^/]*\.pyc")
@@ -154,8 +155,17 @@ def _but_for(
 
 
 def leftovers(prefix: Path) -> Iterator[str]:
-    """What nobody needs: files that conda or mamba put aside, and torn ones, relative to the prefix."""
-    return (path for path in trees.walk(prefix) if LEFT.search(path))
+    """What nobody needs: files that conda or mamba put aside, and torn ones, relative to the prefix.
+
+    Of what ends in `.c~` only what is called as the file of a package, but for that.
+    """
+    found = [path for path in trees.walk(prefix) if LEFT.search(path)]
+    aside = {path for path in found if path.endswith(ASIDE)}
+    brought = _owners(prefix, readable(prefix)) if aside else {}
+    backups = {
+        p for p in aside if p.removesuffix(ASIDE) not in brought or os.path.lexists(f"{prefix}/{p[:-1]}")
+    }
+    return (path for path in found if path not in backups)
 
 
 def stray(prefix: Path) -> Iterator[str]:
