@@ -5,6 +5,7 @@ Text is handled as bytes decoded with `surrogateescape`: what is not UTF-8 comes
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -35,6 +36,7 @@ class OldFile(msgspec.Struct, frozen=True, tag="old_file"):
 
 
 FileBefore = NoFile | OldFile
+LOST = (errno.EIO, errno.ENOSPC, errno.EDQUOT)  # what was written is not on the disk
 
 
 def read_text(path: Path) -> str:
@@ -124,6 +126,21 @@ def sync_folder(folder: Path) -> None:
         os.fsync(fd)
     except OSError:
         pass  # some network file systems cannot; the rename itself is done
+    finally:
+        os.close(fd)
+
+
+def sync_disk(folder: Path) -> None:
+    """Make sure that all that was written to the file system of `folder` survives a power cut.
+
+    Raises OSError where the disk tells only now that it could not keep what it was given.
+    """
+    import ctypes  # Python itself can only sync every file system there is
+
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(fd) and ctypes.get_errno() in LOST:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
     finally:
         os.close(fd)
 

@@ -347,6 +347,34 @@ def test_a_change_ends_it(made: Made) -> None:
     assert (world.state / byte_code.LOG).read_text() == ""
 
 
+class Hanging(World):
+    """A stand-in: with a process that no signal ends, as one that waits for a dead disk."""
+
+    heard: tuple[int, ...] = ()
+    waited = 0.0
+
+    def now(self) -> float:
+        return self.waited
+
+    def sleep(self, seconds: float) -> None:
+        self.waited += seconds
+        assert self.waited < 4 * byte_code.FAREWELL, "it would wait for ever"
+
+    def marked(self, mark: str) -> list[tuple[int, str]]:
+        return [(0, "long ago")]
+
+    def signal(self, pid: int, born: str, number: int = signal.SIGTERM) -> bool:
+        self.heard += (number,)
+        return True
+
+
+def test_what_cannot_be_ended_stops_nobody(world: World, tmp_path: Path) -> None:
+    """Asked, killed, and then left to itself: the command goes on."""
+    hanging = Hanging(world.home, world.env)
+    byte_code.stop(hanging, tmp_path)
+    assert (hanging.heard[0], hanging.heard[-1]) == (signal.SIGTERM, signal.SIGKILL)
+
+
 def test_undo_in_the_midst_of_it(world: World, url: str) -> None:
     """Byte for byte as before; no process left that could write anything later."""
     before = picture(world.home)

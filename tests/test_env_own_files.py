@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from setup_wizard.conda import contents
+from setup_wizard import files
+from setup_wizard.conda import clone, contents
 from setup_wizard.mirror.archive import PLACEHOLDER
 from setup_wizard.mirror.python import python_package
 from setup_wizard.mirror.tiny import stub, tiny_packages
+from setup_wizard.world import silent
 from tests.channels import channel, fruits
+from tests.conda_stand_ins import foreign
 from tests.test_env_delete import KERNEL, Orchard
 
 
@@ -148,3 +151,20 @@ def test_copies_of_the_users_files_survive_the_first_ones(orchard: Orchard) -> N
     assert ended.returncode == 0, ended.stderr
     assert [p for p in twin.rglob("*") if not p.is_dir()] == [twin / "notes.txt"]
     assert not other.exists()
+
+
+def test_what_moves_is_on_the_disk_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that was written is flushed before the copy is one, so before the old place can go."""
+    old, new = foreign(tmp_path / "old", "pear-1-0"), tmp_path / "new"
+    (old / "notes.txt").write_text("mine")
+    (old / contents.WHOLE).touch()
+    flush, seen = files.sync_disk, []
+
+    def spied(folder: Path) -> None:
+        flush(folder)
+        seen.append((sorted(p.name for p in folder.rglob("[np]*")), new.exists()))
+
+    monkeypatch.setattr(files, "sync_disk", spied)
+    clone.clone(clone.Source(old, everything=True), new, silent, None)
+    assert seen == [(["notes.txt", "pear-1-0.json"], False)]
+    assert (new / "notes.txt").exists()

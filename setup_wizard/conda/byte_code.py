@@ -96,9 +96,13 @@ def begin(world: World, prefix: Path) -> None:
 
 
 def stop(world: World, prefix: Path) -> None:
-    """End what compiles for an environment; what it has made so far is whole."""
+    """End what compiles for an environment; what it has made so far is whole.
+
+    What hangs in a disk that does not answer cannot be ended; nor does it do anything more when it wakes up.
+    """
     until, unseen = world.now() + FAREWELL, 0
-    while unseen < 2:  # a program that is just being started cannot be seen for a moment
+    # A program that is just being started cannot be seen for a moment.
+    while unseen < 2 and world.now() < until + FAREWELL:
         mine = world.marked(f"{MARK}={prefix}")
         for pid, born in mine:
             world.signal(pid, born, signal.SIGTERM if world.now() < until else signal.SIGKILL)

@@ -98,6 +98,7 @@ def clone(source: Source, target: Path, report: Report, note: contents.Whole | N
             contents.say_whole(building, note)
         else:
             shutil.copy2(prefix / contents.WHOLE, building / contents.WHOLE)
+            files.sync_disk(building)  # the source goes afterwards
         os.rename(building, target)
         files.sync_folder(target.parent)
     except (relocate.Unfit, Unlike) as e:
