@@ -51,11 +51,21 @@ class Download(msgspec.Struct, frozen=True):
     sha256: str = ""
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """What another program keeps for itself at another place: bytes and inodes below `where`."""
+
+    where: Path
+    bytes: int
+    files: int
+
+
 class Forecast(msgspec.Struct, frozen=True):
     """What a step will cost: downloads, bytes and inodes on disk below `where` (0: unknown).
 
     `bytes_shared` are of files that are there already and only linked; `byte_code` of the files are made in
     the background, after all else.
+
+    `kept` is what goes to other file systems than that of `where`.
 
     `settled` is the step with what was open in it decided, so that what is shown is what will be made;
     `difference` says what becomes of the packages of an environment that is there.
@@ -69,6 +79,7 @@ class Forecast(msgspec.Struct, frozen=True):
     difference: Any = None
     bytes_shared: int = 0
     byte_code: int = 0
+    kept: tuple[Kept, ...] = ()
 
 
 class Step(Protocol):

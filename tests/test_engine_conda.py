@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -205,6 +206,27 @@ def test_condarc_counts_and_packages_are_our_progress(tmp_path: Path, account: A
     assert "conda works" in {p.title for p in seen}
     assert {p.total for p in seen if p.title == "Install packages"} == {24}
     assert list((tmp_path / "mine").glob("t0-2.0-0"))
+
+
+@real
+def test_a_package_cache_on_another_file_system_is_in_the_plan(account: Account, yml: Path) -> None:
+    """What conda keeps there is told for that file system, and the copies for that of the environment."""
+    words = ("env", "create", str(yml), "--engine", "conda", "--dry-run")
+    near = account.facts(*words)["plan"][0]
+    assert near["kept"] == []
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        if os.stat(elsewhere).st_dev == account.home.stat().st_dev:
+            pytest.skip("there is no other file system here")
+        account.env["CONDA_PKGS_DIRS"] = f"{elsewhere}/pkgs"
+        far = account.facts(*words)["plan"][0]
+        (kept,) = far["kept"]
+        assert kept["where"] == f"{elsewhere}/pkgs"
+        assert kept["bytes"] > far["bytes_on_disk"] == near["bytes_on_disk"]
+        plan = account.run(*words).stdout
+        assert [line.split()[0] for line in plan.splitlines() if line.endswith(")")][-2:] == [
+            "~/.conda/envs/basket",
+            f"{elsewhere}/pkgs",
+        ]
 
 
 @real

@@ -97,6 +97,8 @@ def _elsewhere(need: Need, world: World) -> str:
         return (
             f"Make room (du -xsh {world.home}/* | sort -h), choose another place (--prefix), or ask for less."
         )
+    if need.kept:
+        return "\n".join(f"Let it keep packages there: export CONDA_PKGS_DIRS={p.path}/pkgs" for p in roomy)
     return "\n".join(f"Take {p.why}: {command}--prefix {p.path / need.where.name}" for p in roomy)
 
 

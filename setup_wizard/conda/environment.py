@@ -65,6 +65,13 @@ class Solution(msgspec.Struct, frozen=True):
         new = self._noarch(self.to_download) * BYTE_CODE_PER_MEGABYTE // 1_000_000
         return new + BYTE_CODE_LINKED * sum("/noarch/" in p.url for p in self.packages)
 
+    @property
+    def copied(self) -> Solution:
+        """The same where nothing can be linked, and every file is written."""
+        return Solution(
+            tuple(msgspec.structs.replace(p, cached=False) for p in self.packages), self.with_byte_code
+        )
+
     @staticmethod
     def _noarch(packages: Iterable[Package]) -> int:
         return sum(p.size for p in packages if "/noarch/" in p.url)

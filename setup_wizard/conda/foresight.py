@@ -5,15 +5,18 @@ The files of a package that is still to be fetched are not known; what they meet
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from setup_wizard import trees
-from setup_wizard.conda import aside, change, contents, damage, dists, packages
+from setup_wizard.conda import aside, change, contents, damage, dists, packages, program
 from setup_wizard.conda.change import Difference
 from setup_wizard.conda.dists import Dist
+from setup_wizard.conda.environment import Solution
+from setup_wizard.conda.prefix import existing
 from setup_wizard.conda.talk import Package
 from setup_wizard.world import World
 
@@ -45,6 +48,19 @@ def foreseen(
         of_pip=tuple(sorted(f"{dist.name} {dist.version}" for dist in leave)),
         aside=tuple(sorted(trees.theirs(world, prefix, among=met))),
     )
+
+
+def kept(world: World, engine: Path, prefix: Path, new: Solution) -> tuple[Path, int, int] | None:
+    """The cache of the user's own program, where it is on another file system; the bytes and files for it.
+
+    From there nothing can be linked: the environment gets copies.
+    """
+    caches = (c for c in program.caches(world, engine) if os.access(existing(c), os.W_OK | os.X_OK))
+    cache = next(caches, prefix)
+    if packages.device(cache) == packages.device(prefix):
+        return None
+    archives = sum(p.size for p in new.to_download)
+    return cache, new.bytes_on_disk + archives, Solution(new.to_download).files
 
 
 def _unpacked(world: World, prefix: Path, new: Sequence[Package]) -> Iterator[tuple[Package, Path]]:

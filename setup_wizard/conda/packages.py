@@ -23,7 +23,7 @@ BESIDE = ".hpc-jupyter-setup-pkgs"
 def folder(world: World, prefix: Path) -> Path:
     """The package cache for an environment: ours, or one beside it when it is on another file system."""
     ours = world.cache / "pkgs"
-    return ours if _device(ours) == _device(prefix) else prefix.parent / BESIDE
+    return ours if device(ours) == device(prefix) else prefix.parent / BESIDE
 
 
 @contextmanager
@@ -126,7 +126,8 @@ def _locked(fd: int, how: int) -> bool:
     return True
 
 
-def _device(path: Path) -> int:
+def device(path: Path) -> int:
+    """The file system that a place is on, or will be."""
     while not path.exists():
         path = path.parent
     return path.stat().st_dev

@@ -18,6 +18,7 @@ from setup_wizard.conda import (
     contents,
     damage,
     environment,
+    foresight,
     frozen,
     in_place,
     registry,
@@ -25,10 +26,9 @@ from setup_wizard.conda import (
 from setup_wizard.conda import prefix as prefixes
 from setup_wizard.conda.change import Difference
 from setup_wizard.conda.channels import shown
-from setup_wizard.conda.foresight import foreseen
 from setup_wizard.conda.spec import EnvSpec, digest
 from setup_wizard.conda.talk import Package
-from setup_wizard.step import Before, Blocked, Done, Download, Forecast, State, Todo
+from setup_wizard.step import Before, Blocked, Done, Download, Forecast, Kept, State, Todo
 from setup_wizard.world import Report, World
 
 REPAIR = "repair-"  # how the name of a repair begins
@@ -131,7 +131,7 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
             solution = environment.solve(world, self.prefix, self.spec, report, engine=self.engine)
         there, meets = contents.stems(self.prefix), None
         if there:
-            meets = foreseen(world, self.prefix, solution.packages, self.reinstall)
+            meets = foresight.foreseen(world, self.prefix, solution.packages, self.reinstall)
         again = [p for p in solution.packages if meets and p.name in meets.again]
         new = environment.Solution(
             (*change.new_packages(self.prefix, solution.packages), *again), self.byte_code
@@ -141,15 +141,18 @@ class CondaEnv(msgspec.Struct, frozen=True, tag="conda_env"):
         ]
         bare = tuple(msgspec.structs.replace(p, depends=(), cached=False) for p in solution.packages)
         settled = msgspec.structs.replace(self, packages=bare, reinstall=meets.again if meets else None)
+        kept = foresight.kept(world, self.engine, self.prefix, new) if self.engine else None
+        disk = new.copied if kept else new
         return Forecast(
             tuple(downloads),
-            new.bytes_on_disk,
-            new.files,
+            disk.bytes_on_disk,
+            disk.files,
             self.prefix,
             settled,
             meets,
-            new.bytes_shared,
-            new.byte_code,
+            disk.bytes_shared,
+            disk.byte_code,
+            (Kept(*kept),) if kept else (),
         )
 
     def apply(self, world: World, report: Report) -> None:

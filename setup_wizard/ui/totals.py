@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from setup_wizard.places import place
+from setup_wizard.step import Kept
 from setup_wizard.world import World
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Need(msgspec.Struct, frozen=True):
-    """What goes onto one file system: the topmost place there, bytes and files, and what is free of them."""
+    """What goes onto one file system: the topmost place there, bytes and files, and what is free of them.
+
+    `kept`: it is another program's, which alone chooses the place.
+    """
 
     where: Path
     kind: str
@@ -25,6 +29,7 @@ class Need(msgspec.Struct, frozen=True):
     files: int
     free_bytes: int
     free_files: int | None
+    kept: bool = False
 
     @property
     def fits(self) -> bool:
@@ -44,27 +49,29 @@ def totals(reviewed: Sequence[Reviewed], world: World) -> Totals:
     """The sum over all steps of a plan."""
     costs = [r.forecast for r in reviewed]
     downloads = [d for c in costs for d in c.downloads]
-    by_disk: dict[int, list[tuple[Path, int, int]]] = {}
-    for c in costs:
-        if c.where:
-            by_disk.setdefault(_device(c.where), []).append((c.where, c.bytes_on_disk, c.files))
+    ours = [Kept(c.where, c.bytes_on_disk, c.files) for c in costs if c.where]
+    theirs = [kept for c in costs for kept in c.kept]
+    by_disk: dict[int, list[Kept]] = {}
+    for cost in (*ours, *theirs):
+        by_disk.setdefault(_device(cost.where), []).append(cost)
     return Totals(
         download=sum(d.size for d in downloads),
         open_ended=any(not d.size for d in downloads),
-        needs=tuple(_need(costs_there, world) for costs_there in by_disk.values()),
+        needs=tuple(_need(there, world, kept=there[0] in theirs) for there in by_disk.values()),
     )
 
 
-def _need(costs: list[tuple[Path, int, int]], world: World) -> Need:
-    where = min((where for where, _, _ in costs), key=lambda p: len(p.parts))
+def _need(costs: list[Kept], world: World, *, kept: bool) -> Need:
+    where = min((cost.where for cost in costs), key=lambda p: len(p.parts))
     there = place(world, where)
     return Need(
         where,
         there.disk.kind,
-        sum(size for _, size, _ in costs),
-        sum(files for _, _, files in costs),
+        sum(cost.bytes for cost in costs),
+        sum(cost.files for cost in costs),
         there.free_bytes,
         there.free_files,
+        kept,
     )
 
 
