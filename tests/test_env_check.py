@@ -272,6 +272,27 @@ def test_not_ours(basket: Basket) -> None:
     assert basket.check("nothing", code=2)["ok"] is False
 
 
+def test_channels_with_terms(basket: Basket, url: str) -> None:
+    """Named with the place: in the YAML file, in the condarcs of the user, and of the environment."""
+    condarcs = [basket.home / ".conda/.condarc", basket.home / ".condarc", basket.prefix / ".condarc"]
+    text = basket.file.read_text()
+    basket.file.write_text(text.replace(f"[{url}]", f"[{url}, defaults]"))
+    for path in condarcs:
+        path.write_text("channels:\n  - conda-forge\n  - https://repo.anaconda.com/pkgs/main\n")
+    main = "«https://repo.anaconda.com/pkgs/main» is a channel of Anaconda's, with terms of use"
+    column = basket.file.read_text().splitlines()[1].index("defaults") + 1
+    assert basket.remarks(code=0) == [
+        ("warn", f"{basket.file}:2:{column}: «defaults» is a channel of Anaconda's, with terms of use"),
+        *(("warn", f"{path}: {main}") for path in condarcs),
+    ]
+    for path in condarcs:
+        path.write_text("channels: {so: no}\n")
+    basket.file.write_text(text)
+    assert basket.remarks(code=0) == [], "what cannot be read, conda will tell"
+    for path in condarcs:
+        path.unlink()
+
+
 def test_kernels(basket: Basket) -> None:
     """A kernelspec of ours that starts something else is put right; another's in its way is named."""
     folder = basket.prefix / "share/jupyter/kernels/echo"

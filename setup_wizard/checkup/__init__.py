@@ -5,7 +5,7 @@ Nothing is changed, no program is started, no network is asked; `mending` says w
 
 from __future__ import annotations
 
-from setup_wizard.checkup import packages, surroundings, theirs
+from setup_wizard.checkup import packages, surroundings, terms, theirs
 from setup_wizard.checkup.remark import Checkup, Remark
 from setup_wizard.conda import contents, damage
 from setup_wizard.conda.damage import Look
@@ -25,6 +25,7 @@ def examine(place: Place, receipt: Receipt, world: World, *, every_byte: bool = 
     remarks = [
         *surroundings.standing(place, receipt, world),
         *packages.remarks(place, look, receipt, by),
+        *terms.remarks(place, look, receipt, world),
         *(surroundings.remarks(place, receipt, world) if there else ()),
     ]
     return Checkup(place.called, place.prefix, place.ours, look.files, tuple(remarks))

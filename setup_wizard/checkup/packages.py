@@ -8,7 +8,6 @@ from pathlib import Path
 
 from setup_wizard.checkup.remark import Remark
 from setup_wizard.conda import contents, dists
-from setup_wizard.conda.channels import TERMS, is_anacondas
 from setup_wizard.conda.damage import Flaw, Look, Record
 from setup_wizard.conda.spec import package_name
 from setup_wizard.environments.inventory import Place
@@ -30,7 +29,6 @@ def remarks(place: Place, look: Look, receipt: Receipt, by: Path | None = None) 
             yield _damaged(place, record, look.flaws[record.name], by)
     yield from _server(place, look)
     yield from _by_pip(place, look, receipt)
-    yield from _terms(look.records)
     if look.stray and place.ours:
         what = "1 file" if len(look.stray) == 1 else f"{len(look.stray)} files"
         text = f"byte code of what is gone: {what}; Python may take a folder of it for a package"
@@ -101,19 +99,3 @@ def _by_pip(place: Place, look: Look, receipt: Receipt) -> Iterator[Remark]:
         uninstall = f"{place.prefix}/bin/python -m pip uninstall {dist.name}"
         fix = f"{uninstall}\n{_again(place, name)}"
         yield Remark("pip", "warn", text, fix, package=name)
-
-
-def _terms(records: tuple[Record, ...]) -> Iterator[Remark]:
-    theirs = [r.name for r in records if is_anacondas(_channel(r))]
-    if theirs:
-        more = f" and {len(theirs) - 3} more" if len(theirs) > 3 else ""
-        text = f"{', '.join(theirs[:3])}{more} came from Anaconda's channels («defaults»)"
-        fix = f"Read whether their terms of use let you ({TERMS}), or make it anew from conda-forge."
-        yield Remark("channels", "warn", text, fix)
-
-
-def _channel(record: Record) -> str:
-    """The channel's address or name, without the platform that conda's records have behind it."""
-    if record.url:
-        return record.url.rsplit("/", 2)[0]
-    return re.sub(r"/(noarch|[a-z]+-[a-z0-9]+)/?$", "", record.channel)
