@@ -23,13 +23,19 @@ from tests.test_env_delete import KERNEL, Orchard, moments
 PIP = f"#!{PLACEHOLDER}/bin/python\n".encode()
 
 
+R = f"#!/bin/sh\nR_HOME_DIR={PLACEHOLDER}/lib/R\necho $R_HOME_DIR\n".encode()
+PC = f"prefix={PLACEHOLDER}\nlibdir=${{prefix}}/lib\nCflags: -I/usr/include -I/usr/include/x\n".encode()
+WITHOUT_PYTHON = {"r": {"bin/R": R, "lib/R/VERSION": b"4"}, "zlib": {"lib/pkgconfig/z.pc": PC}}
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A channel with Python, an entry point, programs that hold the prefix, and fruits."""
     says = stub("says", files={"bin/says": SAYS, "bin/pip": PIP}, noarch="generic")
     launcher = stub("ipykernel", files=KERNEL, noarch="generic")
     folder = tmp_path_factory.mktemp("channels") / "brought"
-    channel(folder, [*fruits(), python_package(), *tiny_packages(), says, launcher])
+    others = [stub(name, files=files) for name, files in WITHOUT_PYTHON.items()]
+    channel(folder, [*fruits(), python_package(), *tiny_packages(), says, launcher, *others])
     return folder
 
 
@@ -88,6 +94,28 @@ def test_moved_by_hand(orchard: Orchard, said: str) -> None:
     for place in mine.parents[:5]:
         place.rmdir()
     assert picture(orchard.home) == orchard.before
+
+
+@pytest.mark.parametrize("said", ["orchard", "{new}"])
+@pytest.mark.parametrize("package", WITHOUT_PYTHON)
+def test_one_without_python(tmp_path: Path, folder: Path, package: str, said: str) -> None:
+    """With R, or libraries of C: its texts prove where it was made; R's starter shows it at a glance."""
+    orchard = Orchard(tmp_path / "home", folder.as_uri(), (package,))
+    assert orchard.told("check", "orchard")["environments"][0]["remarks"] == []
+    old, new = orchard.prefix, orchard.prefix.with_name("orchard-2")
+    old.rename(new)
+    shutil.copytree(new, orchard.home / "copy", symlinks=True)
+    told = orchard.told("check", said.format(new=new), code=1)["environments"][0]
+    assert str(old if said != "orchard" else new) in told["remarks"][0]["text"]
+    problems = {e["prefix"]: e["problem"] for e in orchard.told("list")["environments"]}
+    assert ("moved" in problems[str(new)]) == (package == "r")
+    assert orchard.told("check", said.format(new=new), "--fix", "--yes")["ok"]
+    for path in WITHOUT_PYTHON[package]:
+        assert str(old).encode() + b"/" not in (new / path).read_bytes()
+    assert damage.look(new, every_byte=True).flaws == {}
+    assert orchard.told("check", str(new))["environments"][0]["remarks"] == []
+    shutil.rmtree(orchard.home / "copy")
+    orchard.undone()
 
 
 def test_what_is_the_users_in_it_stays(orchard: Orchard) -> None:

@@ -27,7 +27,7 @@ def standing(place: Place, receipt: Receipt, world: World) -> Iterator[Remark]:
     stems = contents.stems(place.prefix)
     figures = Summary(stems, summary.version_of("python", stems), Room())
     entry = receipt.get(f"conda_env:{place.prefix}")
-    if elsewhere := in_place.moved(place.prefix):
+    if elsewhere := in_place.moved(place.prefix) or in_place.named(place.prefix):
         yield _moved(place, elsewhere)
         return
     said = inventory.problem(world, place, figures)
@@ -55,8 +55,9 @@ def _moved(place: Place, elsewhere: Path) -> Remark:
 
 def moved_to(prefix: Path, receipt: Receipt, world: World) -> Path | None:
     """Where somebody has moved an environment, as far as we know of the place; None: nowhere."""
-    there = (p.prefix for p in inventory.places(receipt, world) if not p.ours)
-    return next((p for p in there if in_place.moved(p) == prefix), None)
+    there = [p.prefix for p in inventory.places(receipt, world) if not p.ours]
+    quick = (p for p in there if in_place.moved(p) == prefix)
+    return next(quick, None) or next((p for p in there if in_place.was_at(p, prefix)), None)
 
 
 def remarks(place: Place, receipt: Receipt, world: World) -> Iterator[Remark]:

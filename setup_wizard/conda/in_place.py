@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
@@ -25,6 +27,10 @@ from setup_wizard.world import Progress, Report, World
 NOTE = "conda-meta/hpc-jupyter-setup.moving"  # the prefix that they named
 BESIDE = ".x.hpc-jupyter-setup-moving"  # a file that is just written anew
 WITNESSES = ("pip", "jupyter", "ipython")  # programs whose first line names the Python of their environment
+R_SAYS = re.compile(r"^R_HOME_DIR=(/.+)/lib/R$", re.MULTILINE)  # R's starter
+A_PATH = re.compile(rb"(?:/[^\s/'\"`=:;,|&<>(){}\[\]]+)+")
+SMALL = 1 << 18  # bytes: a larger text is not looked into for where it was made
+GUESSES = 20  # places that are tried for a file
 Listed = Mapping[str, File]
 
 
@@ -35,7 +41,7 @@ def moved(prefix: Path) -> Path | None:
     for name in WITNESSES:
         if elsewhere := _elsewhere(prefix, prefix / "bin" / name):
             return elsewhere
-    return None
+    return _r_elsewhere(prefix)
 
 
 def named(prefix: Path) -> Path | None:
@@ -45,7 +51,14 @@ def named(prefix: Path) -> Path | None:
     written = [file for file in _listed(prefix).values() if file.rewritten]
     programs = (prefix / file.path for file in written if file.path.startswith("bin/"))
     where = moved(prefix) or next(filter(None, (_elsewhere(prefix, p) for p in programs)), None)
-    return where if where and any(_is_from(prefix, file, where) for file in written) else None
+    if where is None:
+        return _in_texts(prefix, written)
+    return where if any(_is_from(prefix, file, where) for file in written) else None
+
+
+def was_at(prefix: Path, place: Path) -> bool:
+    """Whether an environment was made at that place: for certain, as `named`."""
+    return any(_is_from(prefix, file, place) for file in _listed(prefix).values() if file.rewritten)
 
 
 def is_half(prefix: Path) -> bool:
@@ -103,6 +116,46 @@ def _elsewhere(prefix: Path, program: Path) -> Path | None:
     elsewhere = os.path.realpath(python.parent) != os.path.realpath(prefix / "bin")
     is_one = python.is_absolute() and python.parent.name == "bin" and python.name.startswith("python")
     return python.parent.parent if is_one and elsewhere else None
+
+
+def _r_elsewhere(prefix: Path) -> Path | None:
+    """The prefix that R's starter names, if that is another one; an environment with R may have no Python."""
+    starter = prefix / "bin/R"
+    if os.path.realpath(starter).startswith(f"{os.path.realpath(prefix)}/"):
+        with suppress(OSError):
+            said = R_SAYS.search(files.read_text(starter))
+            if said and os.path.realpath(said[1]) != os.path.realpath(prefix):
+                return Path(said[1])
+    return None
+
+
+def _in_texts(prefix: Path, written: Iterable[File]) -> Path | None:
+    """The place that texts of packages name, where none names the one where it is; a hash proves it."""
+    strange = []
+    for file in written:
+        if file.file_mode == "binary" or not file.prefix_placeholder:
+            continue
+        with suppress(OSError):
+            data = b"" if (prefix / file.path).stat().st_size > SMALL else (prefix / file.path).read_bytes()
+            if relocate.names(data, str(prefix)):
+                return None
+            strange.append((file, data))
+    for file, data in strange:
+        for place in _places_in(data):
+            elsewhere = os.path.realpath(place) != os.path.realpath(prefix)
+            if elsewhere and _is_from(prefix, file, place):
+                return place
+    return None
+
+
+def _places_in(data: bytes) -> list[Path]:
+    """Folders that a text names, those that it names most, and the deepest of them, first."""
+    named: Counter[Path] = Counter()
+    for path in A_PATH.findall(data):
+        place = Path(os.fsdecode(path))
+        named.update([place, *place.parents])
+    ranked = sorted(named, key=lambda place: (-named[place], -len(place.parts)))
+    return [place for place in ranked if len(place.parts) > 1][:GUESSES]
 
 
 def _is_from(prefix: Path, file: File, where: Path) -> bool:
