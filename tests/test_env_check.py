@@ -316,6 +316,27 @@ def test_kernels(basket: Basket) -> None:
     shutil.rmtree(folder.parents[1])
 
 
+def test_kernels_whose_environment_is_gone(basket: Basket) -> None:
+    """Those of others as well, where all is looked at: they can be taken away, and come back with undo."""
+    file = basket.home / ".local/share/jupyter/kernels/old/kernel.json"
+    file.parent.mkdir(parents=True)
+    gone = basket.home / "miniconda3/envs/old"
+    argv = [f"{gone}/bin/python", "-m", "ipykernel_launcher"]
+    file.write_text(json.dumps({"argv": argv, "display_name": "Old", "language": "python"}))
+    mine, old = basket.check(code=0)["environments"]
+    assert (mine["name"], mine["remarks"], old["prefix"], old["ours"]) == ("basket", [], str(gone), False)
+    (remark,) = old["remarks"]
+    assert remark["level"] == "warn"
+    assert remark["text"] == f"the kernel old in {file.parent} starts an environment that is not there"
+    assert len(basket.check("basket", code=0)["environments"]) == 1
+    assert basket.check("--fix", "--yes", code=0)["changed"] == []
+    assert basket.run(*remark["fix"].split()[1:], "--yes").returncode == 0
+    assert len(basket.check(code=0)["environments"]) == 1
+    assert basket.run("undo", "--yes").returncode == 0
+    for path in (file, *file.parents[:5]):
+        path.unlink() if path == file else path.rmdir()
+
+
 def test_a_server_with_known_holes(tmp_path: Path, url: str) -> None:
     """Red; --fix brings the newer one, together with the repair of what is damaged."""
     yaml = "name: basket\nchannels: [{url}]\ndependencies: [jupyter_server, loaf]\n"

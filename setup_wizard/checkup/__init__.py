@@ -6,6 +6,7 @@ Nothing is changed, no program is started, no network is asked; `mending` says w
 from __future__ import annotations
 
 from setup_wizard.checkup import packages, surroundings, terms, theirs
+from setup_wizard.checkup.orphans import orphans
 from setup_wizard.checkup.remark import Checkup, Remark
 from setup_wizard.conda import contents, damage
 from setup_wizard.conda.damage import Look
@@ -13,7 +14,7 @@ from setup_wizard.environments.inventory import Place
 from setup_wizard.journal import Receipt
 from setup_wizard.world import World
 
-__all__ = ["Checkup", "Remark", "examine"]
+__all__ = ["Checkup", "Remark", "examine", "orphans"]
 
 
 def examine(place: Place, receipt: Receipt, world: World, *, every_byte: bool = False) -> Checkup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from setup_wizard.environments.inventory import Place
     from setup_wizard.journal import Journal
     from setup_wizard.plan import Plan
+
+
+class Look(NamedTuple):
+    """How to look: at every byte, and at what only kernels still name."""
+
+    all_bytes: bool
+    orphans: bool
 
 
 def check(
@@ -46,7 +53,8 @@ def check(
     world, how = World.here(), How(yes, dry_run, json, while_running=while_running)
     journal = Journal(world)
     places = _places(names or (), journal)
-    seen = _examined(places, journal, all_bytes)
+    look = Look(all_bytes, orphans=not names)
+    seen = _examined(places, journal, look)
     if not json:
         show.put(checkup_pages.checked(seen, world.home), world)
     made: list[Outcome] = []
@@ -56,7 +64,7 @@ def check(
         if done is None:
             return 0
         made += done
-        before, seen = seen, _examined(_again(places, journal), journal, all_bytes)
+        before, seen = seen, _examined(_again(places, journal), journal, look)
         if seen != before and not json:
             show.put(checkup_pages.checked(seen, world.home), world)
         fix = bool(done) and moved and any(r.mends for s in seen for r in s.remarks)
@@ -83,10 +91,12 @@ def _again(places: Sequence[Place], journal: Journal) -> list[Place]:
     return [inventory.pick(str(prefix), journal.receipt, journal.world) for prefix in now]
 
 
-def _examined(places: Sequence[Place], journal: Journal, all_bytes: bool) -> list[Checkup]:
+def _examined(places: Sequence[Place], journal: Journal, look: Look) -> list[Checkup]:
     from setup_wizard import checkup
 
-    return [checkup.examine(p, journal.receipt, journal.world, every_byte=all_bytes) for p in places]
+    receipt, world = journal.receipt, journal.world
+    seen = [checkup.examine(place, receipt, world, every_byte=look.all_bytes) for place in places]
+    return [*seen, *(checkup.orphans(receipt, world) if look.orphans else ())]
 
 
 def _mended(seen: Sequence[Checkup], journal: Journal, answers: Answers, how: How) -> list[Outcome] | None:
