@@ -308,6 +308,8 @@ def test_half_a_runtime_file_is_none(tmp_path: Path) -> None:
         ),
         ("OSError: [Errno 28] No space left on device", 1, "no space left", "df -h"),
         ("OSError: [Errno 122] Disk quota exceeded: '/h'", 1, "no space left", "quota"),
+        ("sqlite3.OperationalError: disk I/O error", 1, "a database of its own", "quota"),
+        ("sqlite3.OperationalError: database or disk is full", 1, "a database of its own", "quota"),
         ("MemoryError", 1, "ran out of memory", "more memory"),
         ("", -9, "killed from outside", "memory"),
         ("OSError: [Errno 98] Address already in use", 1, "took Jupyter's port", "Launch again"),

@@ -26,6 +26,11 @@ DEATHS = (
         "conda install -p {prefix} -c conda-forge --force-reinstall {package}",
     ),
     (r"No space left on device|Disk quota exceeded", "Jupyter found no space left on the disk.", NO_SPACE),
+    (
+        r"disk I/O error|database or disk is full",  # in the words of SQLite, which does not say which disk
+        "Jupyter could not write a database of its own: most often the quota or a disk is full.",
+        NO_SPACE,
+    ),
     (r"MemoryError|Cannot allocate memory", "Jupyter ran out of memory.", MEMORY),
     (
         r"[Aa]ddress already in use|port \d+ is already in use",
