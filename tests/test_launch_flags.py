@@ -201,3 +201,18 @@ def jupyter_of(world: World, account: Account) -> set[str]:
     nook = json.loads(place.read_bytes())["folder"]
     pid = world.marked(f"JUPYTER_RUNTIME_DIR={nook}/run")[0][0]
     return set(Path(f"/proc/{pid}/environ").read_text().split("\0"))
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [(("-b", "x.sh"), "--dry-run"), (("-I", "x.sif"), "--sif"), (("-s", "lab"), "--interface")],
+)
+def test_an_old_habit_is_told_what_does_the_same_here(
+    account: Account, words: tuple[str, str], fix: str
+) -> None:
+    """Short flags of `start-jupyter` that are not taken: with the flag that is; as JSON where asked for."""
+    done = account.run("launch", *words, "--json")
+    said = json.loads(done.stdout)["error"]
+    assert (said["problem"], said["code"], done.returncode) == (f"launch has no {words[0]}.", 2, 2)
+    assert fix in said["fix"]
+    assert f"launch has no {words[0]}." in done.stderr

@@ -68,7 +68,12 @@ def _full(e: OSError) -> int:
 
 
 def _usage(e: Any) -> int:
-    """A wrong flag or a missing argument, in typer's words."""
+    """A wrong flag or a missing argument, in typer's words; in ours where an old habit explains it."""
+    from setup_wizard.cli.old_flags import INSTEAD
+
+    flag = getattr(e, "option_name", None)
+    if flag in INSTEAD and sys.argv[1:2] == ["launch"]:
+        return _show(f"launch has no {flag}.", INSTEAD[flag], int(e.exit_code))
     e.show()
     return int(e.exit_code)
 
