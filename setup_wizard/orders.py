@@ -14,6 +14,7 @@ from setup_wizard.environments import packs
 from setup_wizard.errors import BadInput
 from setup_wizard.jupyter.start import PAGES
 from setup_wizard.schedulers import STEPS, Resources, allocation, find
+from setup_wizard.schedulers.torque import is_pbs_pro
 from setup_wizard.session import Job
 from setup_wizard.sites import Site
 from setup_wizard.wish import Wish
@@ -21,7 +22,7 @@ from setup_wizard.world import World
 
 NO_SLURM = "establish_config_source"  # its programs are installed, and no cluster is behind them
 Ask = Callable[[Resources, Site], Resources]  # what is still open, of somebody who knows
-ASKING = 10.0  # seconds; a configured Slurm answers at once, or says that its controller is down
+ASKING = 10.0  # seconds; a scheduler that is there answers at once, or says that its controller is down
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -90,7 +91,7 @@ def site_of(world: World, wish: Wish) -> Site:
 def _scheduler(world: World, wish: Wish, site: Site) -> str:
     if wish.here or (wish.interactive and _allocated(world)):
         return "local"
-    scheduler = wish.scheduler or site.scheduler
+    scheduler = wish.scheduler or _dialect(world, site)
     if wish.interactive and scheduler == "local":
         raise BadInput(
             "There is no scheduler here that --interactive could take an allocation from.",
@@ -99,6 +100,13 @@ def _scheduler(world: World, wish: Wish, site: Site) -> str:
     if wish.interactive and wish.resources.nodes > 1:
         raise BadInput("An interactive session has one node.", fix="Leave out --nodes, or --interactive.")
     return scheduler
+
+
+def _dialect(world: World, site: Site) -> str:
+    """The site's scheduler; where all that is known of it is that it has qsub, qstat tells which one."""
+    if (site.name, site.scheduler) != ("generic-pbs", "pbs"):
+        return site.scheduler
+    return "pbs" if is_pbs_pro(world.run(["qstat", "--version"], timeout=ASKING)) else "torque"
 
 
 def _pack(world: World, wish: Wish, site: Site, scheduler: str) -> Path | None:

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from setup_wizard import asking
 from setup_wizard.errors import BadInput, SetupError
 from setup_wizard.schedulers import Gone, Resources, Running, Unknown, Waiting
-from setup_wizard.schedulers.torque import PbsPro, Torque
+from setup_wizard.schedulers.torque import PbsPro, Torque, is_pbs_pro
 from setup_wizard.world import Output, World
 
 SAID: dict[str, Any] = YAML(typ="safe").load(Path(__file__).with_name("transcripts") / "torque.yml")
@@ -181,3 +181,29 @@ def test_what_qsub_would_misread_is_refused(value: str) -> None:
     """Blanks, line ends and what a shell reads never reach the script."""
     with pytest.raises(BadInput, match="--account"):
         Torque().header(Resources(account=value), Path("/s"))
+
+
+@pytest.mark.parametrize("wanted", [{"qos": "normal"}, {"reservation": "exam"}, {"gres": "gpu:1"}])
+@pytest.mark.parametrize("dialect", [Torque, PbsPro])
+def test_what_qsub_would_not_hear_of_is_refused(dialect: type[Torque], wanted: dict[str, str]) -> None:
+    """Before the submission, with the flag that would do: not dropped without a word."""
+    ((flag, value),) = wanted.items()
+    for ask in (dialect().header, dialect().hold):
+        with pytest.raises(BadInput, match=f"--{flag}: .*«{value}»") as told:
+            ask(Resources(**wanted), Path("/s"))
+        assert f"Leave --{flag} out" in told.value.fix
+
+
+@pytest.mark.parametrize(
+    ("said", "pro"),
+    [
+        (Output(0, "pbs_version = 2021.1.3\n"), True),
+        (Output(0, "", "pbs_version = 20.0.1"), True),
+        (Output(0, "Version: 6.1.2\nCommit: 661e092"), False),
+        (Output(2, "", "Unknown option: version\nUsage:\n    qstat [-f]"), False),
+        (Output(127, "", ""), True),
+    ],
+)
+def test_its_version_tells_the_dialect(said: Output, pro: bool) -> None:
+    """PBS Pro says pbs_version; whatever else answers is Torque, or speaks like it."""
+    assert is_pbs_pro(said) == pro

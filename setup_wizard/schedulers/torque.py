@@ -31,6 +31,12 @@ PLAIN = re.compile(r"[\w.,:=/+@%-]+", re.ASCII)
 ASTRAY = ("PBS_", "SBATCH_", "SQUEUE_", "SLURM_", "JUPYTER", "JPY_")
 # A centre's qstat may answer from a list that is a minute old, and does not know what was just handed in.
 NO_CACHE = {"QSCACHE_BYPASS": "1"}
+# What has no word in this family; said before the submission, as qsub would just not hear of it.
+UNASKED = {
+    "qos": "Leave --qos out: a queue stands for it, --partition QUEUE.",
+    "reservation": "Leave --reservation out: where one has a queue of its own, --partition QUEUE.",
+    "gres": "Leave --gres out; graphics processors are --gpus N.",
+}
 FORGOTTEN = 153  # the exit code of qstat for a job that it does not know, with words or without
 CLOCK = "%a %b %d %H:%M:%S %Y"
 # A job that stands still has its nodes still; one that was moved (M) is asked for on another server.
@@ -44,6 +50,7 @@ class Torque:
     """Torque: nodes and processors as `nodes=1:ppn=4`."""
 
     def header(self, wanted: Resources, folder: Path) -> Sequence[str]:
+        _askable(wanted)
         lines = [f"#PBS -q {_plain('partition', wanted.partition)}"] if wanted.partition else []
         lines += [f"#PBS -A {_plain('account', wanted.account)}"] if wanted.account else []
         lines += [f"#PBS -l {_plain('resources', text)}" for text in (*self.places(wanted), *_time(wanted))]
@@ -63,6 +70,7 @@ class Torque:
         return ["qsub", "-N", wanted.name, "-j", "oe", "-o", log, str(folder / SCRIPT)]
 
     def hold(self, wanted: Resources, folder: Path) -> list[str]:
+        _askable(wanted)
         where = ["-q", _plain("partition", wanted.partition)] if wanted.partition else []
         who = ["-A", _plain("account", wanted.account)] if wanted.account else []
         what = ",".join(_plain("resources", text) for text in (*self.places(wanted), *_time(wanted)))
@@ -124,6 +132,11 @@ class PbsPro(Torque):
         return [node + (f":{wanted.constraint}" if wanted.constraint else "")]
 
 
+def is_pbs_pro(said: Output) -> bool:
+    """Whether `qstat --version` is PBS Pro's, or OpenPBS's; none in PATH (127) may be behind a module."""
+    return said.code == 127 or "pbs_version" in f"{said.out}{said.err}"
+
+
 def jobs(text: str) -> dict[str, dict[str, str]]:
     """What `qstat -f` tells of each job, by the number of its id; long values are folded with a tab."""
     unfolded = re.sub(r"\n\t(?![\w.]+ = )(?=\S)", "", text)
@@ -168,6 +181,12 @@ def _moment(text: str) -> float:
     with contextlib.suppress(ValueError):
         return datetime.strptime(text, CLOCK).timestamp()
     return float(text) if text.isdigit() else 0.0
+
+
+def _askable(wanted: Resources) -> None:
+    for name, fix in UNASKED.items():
+        if value := getattr(wanted, name):
+            raise BadInput(f"--{name}: Torque and PBS cannot be asked for «{value}».", fix=fix)
 
 
 def _time(wanted: Resources) -> list[str]:
