@@ -470,6 +470,7 @@ def test_jupyter_on_a_login_node_is_refused(world: World, monkeypatch: pytest.Mo
         ("bridges2", Resources(), Offer((Account("a"),)), Resources(partition="RM-shared")),
         ("tscc2", Resources(), Offer(), Resources(partition="hotel", qos="hotel")),
         ("tscc2", Resources(qos="q"), Offer(), Resources(partition="hotel", qos="q")),
+        ("cosmos", Resources(), Offer(), Resources(partition="cluster", exclusive=True)),
         ("perlmutter", Resources(), Offer(), Resources(constraint="cpu")),
         ("perlmutter", Resources(gpus=1), Offer(), Resources(gpus=1, constraint="gpu")),
         ("generic-slurm", Resources(), Offer((Account("a"), Account("b"))), Resources()),
@@ -490,5 +491,7 @@ def test_jupyter_on_a_login_node_is_refused(world: World, monkeypatch: pytest.Mo
 def test_what_the_user_leaves_open_is_proposed(
     world: World, where: str, wanted: Resources, offer: Offer, proposed: Resources
 ) -> None:
-    """The site's partition, the only account, the QOS and kind of node that go with them; no more."""
+    """The site's partition, the only account, the QOS and kind of node that go with them, whole nodes where
+    it gives no others; no more.
+    """
     assert discovery.proposal(wanted, site(where, world), offer) == proposed

@@ -28,6 +28,7 @@ EVERYTHING = Resources(
     time_limit=2 * 86400 + 5400,
     constraint="a100&nvlink",
     signal=120,
+    exclusive=True,
 )
 PBS = Resources(
     account="abc123",

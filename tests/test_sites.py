@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from setup_wizard import sites
+from setup_wizard import orders, sites
 from setup_wizard.errors import BadInput
+from setup_wizard.schedulers import Resources
 from setup_wizard.sites.data import Site
+from setup_wizard.wish import Wish
 from setup_wizard.world import World
 
 KNOWN = {
@@ -253,6 +255,22 @@ def test_an_unknown_system_is_generic(host: MakeHost, programs: list[str], site:
 
 
 @pytest.mark.parametrize(
+    ("says", "scheduler"),
+    [("echo pbs_version = 2021.1", "pbs"), ("echo Version: 6.1", "torque"), ("exit 127", "pbs")],
+)
+def test_where_there_is_only_qsub_qstat_tells_which_one_it_is(
+    host: MakeHost, says: str, scheduler: str
+) -> None:
+    """PBS Pro or Torque is asked once, for the system that nobody knows more of; a flag says so at once."""
+    world = host()
+    world.program("qsub", "exit 1").program("qstat", f'[ "$*" = --version ] || exit 1\n{says}')
+    assert orders.order(world, Wish()).job.scheduler == scheduler
+    assert orders.order(world, Wish(site="generic-pbs")).job.scheduler == scheduler
+    assert orders.order(world, Wish(scheduler="pbs")).job.scheduler == "pbs"
+    assert orders.order(world, Wish(site="casper", resources=Resources(account="a"))).job.scheduler == "pbs"
+
+
+@pytest.mark.parametrize(
     ("site", "name", "env", "login"),
     [
         ("expanse", "login01", {}, True),
@@ -422,6 +440,14 @@ def test_each_mistake_in_a_site_file_is_named(
     assert caught.value.problem.startswith(f"{path}:{place}: ")
     assert problem in caught.value.problem
     assert fix in caught.value.fix
+
+
+def test_whole_nodes_are_for_slurm(host: MakeHost, tmp_path: Path) -> None:
+    """What would not be said to a scheduler is no value of its site."""
+    text = "name: hut\ntitle: x\nscheduler: {}\nexclusive: true\n"
+    assert sites.read(host().site_file(tmp_path, text.format("slurm"))).exclusive
+    with pytest.raises(BadInput, match="4:12: whole nodes are asked of Slurm alone"):
+        sites.read(host().site_file(tmp_path, text.format("torque")))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from setup_wizard.sites import Site
 
 
 def proposal(wanted: Resources, site: Site, offer: Offer) -> Resources:
-    """`wanted` with the partition, account, QOS and constraint that the site proposes or the user has.
+    """`wanted` with the partition, account, QOS and constraint that the site proposes or the user has, and
+    for whole nodes where it gives no others.
 
     Only what is certain is filled in: the only account, a partition that is really there. The rest stays
     with the scheduler.
@@ -25,6 +26,7 @@ def proposal(wanted: Resources, site: Site, offer: Offer) -> Resources:
         account=wanted.account or only,
         qos=wanted.qos or (partition if site.qos_like_partition else ""),
         constraint=wanted.constraint or _constraint(wanted, site),
+        exclusive=site.exclusive,
     )
 
 

@@ -26,7 +26,7 @@ class Resources(msgspec.Struct, frozen=True):
 
     `name` is how the queue shows it, to everybody. `cpus`, `memory` and `gpus` are for each node, memory as
     schedulers write it ("16G"); `time_limit` and `signal`, how long before the end the job is told, are in
-    seconds.
+    seconds. `exclusive`: nobody else's jobs on its nodes, where a site wants that said.
     """
 
     name: str = "jupyter"
@@ -42,6 +42,7 @@ class Resources(msgspec.Struct, frozen=True):
     time_limit: int = 0
     constraint: str = ""
     signal: int = LEAD
+    exclusive: bool = False
 
     @property
     def lead(self) -> int:

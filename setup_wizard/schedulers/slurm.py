@@ -53,7 +53,7 @@ class Slurm:
         }
         options = {**_options(wanted), **ours}
         lines = [f"--{name}={_quoted(name, value)}" for name, value in options.items() if value]
-        return [f"#SBATCH {line}" for line in (*lines, "--no-requeue")]
+        return [f"#SBATCH {line}" for line in (*lines, *_alone(wanted), "--no-requeue")]
 
     def submit(self, start: Sequence[str], wanted: Resources, folder: Path) -> list[str]:
         return ["sbatch", "--parsable", str(folder / SCRIPT)]
@@ -61,7 +61,7 @@ class Slurm:
     def hold(self, wanted: Resources, folder: Path) -> list[str]:
         options = {**_options(wanted), "signal": "" if wanted.is_short else f"TERM@{wanted.signal}"}
         given = [f"--{name}={value}" for name, value in options.items() if value]
-        return ["srun", "--pty", *given, "bash", str(folder / SCRIPT)]
+        return ["srun", "--pty", *given, *_alone(wanted), "bash", str(folder / SCRIPT)]
 
     def held(self, said: str) -> tuple[str, bool]:
         job = re.search(r"^srun: job (\d+) ", said, re.MULTILINE)
@@ -127,6 +127,10 @@ def _options(wanted: Resources) -> dict[str, str]:
         "time": written(wanted.time_limit) if wanted.time_limit else "",
         "constraint": wanted.constraint,
     }
+
+
+def _alone(wanted: Resources) -> list[str]:
+    return ["--exclusive"] if wanted.exclusive else []
 
 
 def _quoted(name: str, value: str) -> str:

@@ -67,6 +67,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     account: Literal["required", "optional", "unknown"] = "unknown"
     account_hint: str = ""  # what an account looks like, or when it is needed
     memory_option: bool = True  # whether a job may ask for memory
+    exclusive: bool = False  # a job takes whole nodes, and has to say so (Slurm's --exclusive)
     access: tuple[AccessName, ...] = ("tunnel",)  # ways in, the best first
     rps: str = ""  # the domain of its Reverse Proxy Service
     rps_ca: str = ""  # the file of the authority that signs for it; "" for the usual ones

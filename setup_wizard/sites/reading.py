@@ -94,6 +94,7 @@ def read(path: Path) -> Site:
     _check_patterns(loaded)
     _check_partitions(loaded)
     _check_proxy(loaded)
+    _check_exclusive(loaded)
     return loaded.value
 
 
@@ -114,6 +115,14 @@ def _check_proxy(loaded: Loaded[Site]) -> None:
         raise BadInput(
             f"{loaded.at('rps_ca')}: «{site.rps_ca}» is not a full path.",
             fix="Write where the file is on login and compute nodes alike: /etc/ssl/certs/our-ca.pem",
+        )
+
+
+def _check_exclusive(loaded: Loaded[Site]) -> None:
+    if loaded.value.exclusive and loaded.value.scheduler != "slurm":
+        raise BadInput(
+            f"{loaded.at('exclusive')}: whole nodes are asked of Slurm alone.",
+            fix="Take the line out: with Torque and PBS a queue decides whether jobs share nodes.",
         )
 
 

@@ -83,6 +83,7 @@ def _facts(site: Site) -> list[tuple[str, str]]:
         ("ssh to compute nodes", ssh),
         ("QOS", " ".join(site.qos) or ("the name of the partition" if site.qos_like_partition else "")),
         ("Constraint", f"one of {', '.join(site.constraint)}" if site.constraint else ""),
+        ("Nodes", "whole ones, for one job alone" if site.exclusive else ""),
         ("Large files", "  ".join(site.scratch)),
         ("Modules", " ".join(site.modules)),
         ("Guide", site.guide),

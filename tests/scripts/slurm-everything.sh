@@ -14,6 +14,7 @@
 #SBATCH --signal=B:TERM@120
 #SBATCH --output=/home/alice/.local/state/hpc-jupyter-setup/sessions/calm-otter/job.log
 #SBATCH --open-mode=append
+#SBATCH --exclusive
 #SBATCH --no-requeue
 # Written by hpc-jupyter-setup. It holds no secret: those are in files beside it, for you alone.
 umask 077
