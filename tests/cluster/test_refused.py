@@ -24,6 +24,8 @@ REFUSED = (
     (["-c", "99"], "8 cores on a node", "--cpus 8", 2),
     (["-m", "999G"], "16000 MB of memory on a node", "--memory 16000M", 2),
     (["--reservation", "exma"], "no reservation «exma» here. Did you mean exam?", "exam, course", 2),
+    (["--reservation", "exam"], "Slurm did not take the job: the reservation is not for you", "scontrol", 2),
+    (["--env-modules", "no/such"], "The module no/such cannot be loaded", "module", 2),
     (["-C", "quick"], "no node has the feature", "sinfo", 2),
     (["-d", "/home/alice/nowhere"], "is not a folder", "mkdir -p /home/alice/nowhere", 2),
     (["-d", "/home/alice/closed"], "cannot be written to", "--notebook-dir", 2),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import signal
 import subprocess
 
@@ -14,17 +13,6 @@ from tests.cluster.lab import PROGRAM, SESSIONS, Lab
 from tests.cluster.machine import until
 
 pytestmark = pytest.mark.real
-
-
-def test_through_the_proxy(lab: Lab) -> None:
-    """Slurm and RPS: the laptop gets Jupyter at the public address; the name is nowhere; nothing is left."""
-    made = lab.launch()
-    assert made["proof"]["answer"] == "42"
-    ticket = lab.ticket(made["session"])
-    assert made["url"].startswith(f"{ticket.origin}/lab?token=")
-    assert '"version"' in lab.get("laptop", f"{ticket.origin}/api")
-    lab.run("stop", made["session"])
-    assert lab.cluster.rps.tokens() == {}
 
 
 def test_a_mapping_that_another_destroys_is_replaced(lab: Lab) -> None:
@@ -42,20 +30,13 @@ def test_a_mapping_that_another_destroys_is_replaced(lab: Lab) -> None:
     assert lab.cluster.rps.tokens() == {}
 
 
-@pytest.mark.parametrize("ssh", ["yes", "no"])
-def test_the_printed_command_opens_the_tunnel(lab: Lab, ssh: str) -> None:
-    """Run on the laptop as it is printed, it leads to Jupyter on the node; through the job where ssh=no."""
-    lab.site(ssh=ssh)
-    if ssh == "no":
-        lab.cluster.refuse_ssh("c1")
+def test_the_printed_command_leads_through_the_job(lab: Lab) -> None:
+    """Where nobody may log in to the nodes, the command that is printed takes a step of the job."""
+    lab.site(ssh="no")
+    lab.cluster.refuse_ssh("c1")
     made = lab.launch("--access", "tunnel")
-    base = made["url"].partition("lab?")[0]
-    tunnel = lab.cluster.laptop.spawn(shlex.split(made["command"]), stdin=subprocess.PIPE)
-    try:
-        until(lambda: '"version"' in lab.get("laptop", f"{base}api"), 30)
-    finally:
-        tunnel.terminate()
-        tunnel.wait()
+    with lab.tunnel(made):
+        assert lab.cell(made) == "42"
     lab.run("stop", made["session"])
 
 
@@ -168,29 +149,6 @@ def test_a_proxy_that_is_down_at_the_end_is_told_later(lab: Lab) -> None:
     until(lambda: set(lab.cluster.rps.tokens()) == {again.name}, 30)
     assert lab.row(made["session"])["warning"] == ""
     lab.run("stop", "--all")
-    assert lab.cluster.rps.tokens() == {}
-
-
-def test_a_refused_job_leaves_no_name(lab: Lab) -> None:
-    """Taken before the submission, the names are given back when the scheduler says no."""
-    assert lab.call("launch", *lab.words, "-A", "nobody")["ok"] is False
-    assert lab.cluster.rps.tokens() == {}
-
-
-def test_a_crash_leaves_a_mapping_that_is_told_and_mended(lab: Lab) -> None:
-    """Only its own node may give it back: until then the list warns; the next session there does it."""
-    made = lab.launch()
-    ticket = lab.ticket(made["session"])
-    lab.cluster.kill("c1")
-    until(lambda: lab.row(made["session"])["state"] == "died", 90)
-    assert "49 hours" in lab.row(made["session"])["warning"]
-    assert list(lab.cluster.rps.tokens()) == [ticket.name]
-    lab.cluster.boot("c1")
-    lab.cluster.wait_idle()
-    again = lab.launch()
-    until(lambda: ticket.name not in lab.cluster.rps.tokens())
-    assert lab.row(made["session"])["warning"] == ""
-    lab.run("stop", again["session"])
     assert lab.cluster.rps.tokens() == {}
 
 
