@@ -9,7 +9,6 @@ import asyncio
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,29 +20,12 @@ from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.jupyter import words
 from setup_wizard.jupyter.nook import Nook
 from setup_wizard.world import World
+from tests.containers import BWRAP, STAND_IN, image_of, runtime
 
-STAND_IN = Path(__file__).with_name("apptainer_stand_in.py")
-BWRAP = ["bwrap", "--ro-bind", "/", "/", "true"]
 needs_bwrap = pytest.mark.skipif(
     not shutil.which("bwrap") or subprocess.run(BWRAP, capture_output=True).returncode != 0,
     reason="no bubblewrap here (apt-get install bubblewrap), or no namespaces for it",
 )
-
-
-def runtime(folder: Path, script: str) -> None:
-    """A program `apptainer` in that folder, which is to be found in PATH."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "apptainer").write_text(script)
-    (folder / "apptainer").chmod(0o755)
-
-
-def image_of(folder: Path, prefix: Path) -> Path:
-    """An image that has the Jupyter of `prefix` at /opt/jupyter, and nothing else of this machine."""
-    base = Path(sys.base_prefix)
-    shows = {str(base): str(base), "/opt/jupyter": str(prefix)}
-    folder.mkdir()
-    (folder / "image.json").write_text(json.dumps({"shows": shows, "path": "/opt/jupyter/bin:/usr/bin:/bin"}))
-    return folder
 
 
 @needs_bwrap
@@ -54,7 +36,7 @@ def test_a_cell_runs_in_the_image(jupyter_prefix: Path, tmp_path: Path) -> None:
     data, log = tmp_path / "data", tmp_path / "argv.json"
     data.mkdir()
     (data / "value").write_text("seen")
-    runtime(tmp_path / "bin", f'#!/bin/sh\nexec {sys.executable} -I {STAND_IN} "$@"\n')
+    runtime(tmp_path / "bin", STAND_IN)
     world.env.update(PATH=f"{tmp_path}/bin:{world.env['PATH']}", STAND_IN_LOG=str(log), MINE="/data")
     image = Container(str(image_of(tmp_path / "image", jupyter_prefix)), (f"{data}:$MINE:ro",), nv=True)
     launched = launch.launch(world, parts.job(world, Path(), container=image))
