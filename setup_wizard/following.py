@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 
 from setup_wizard import session
-from setup_wizard.errors import MachineBlocks
+from setup_wizard.errors import MachineBlocks, NotProven, SetupError
 from setup_wizard.running import bury, states
 from setup_wizard.schedulers import Gone, JobState, Running, Waiting
-from setup_wizard.session import Address, End, Place, Session
+from setup_wizard.session import Address, End, Place, Proven, Session
 from setup_wizard.world import Progress, Report, World, silent
 
 LOOK, LOOK_QUEUED = 0.1, 0.5  # seconds between two looks into the session's folder
@@ -59,6 +59,21 @@ class Following:
                 raise self._too_long(patience, "did not start")
             self.world.sleep(LOOK_QUEUED if isinstance(self.state, Waiting) else LOOK)
 
+    def until_it_is_proven(self) -> tuple[Address, Proven]:
+        """The address through which a cell has run, as the job notes it, and what was seen."""
+        began = self.world.now()
+        while True:
+            address = session.read(self.session.folder, Address)
+            proven = session.proven(self.session.folder, address)
+            if end := session.read(self.session.folder, End):
+                raise self.no_address(end)
+            if address and proven:
+                return address, proven
+            if self.world.now() - began > STARTING:
+                raise self._too_long(STARTING, "was not proven")
+            self._ask()
+            self.world.sleep(LOOK)
+
     def _ask(self) -> None:
         """Ask the scheduler, ever more seldom; on Unknown nothing is ended."""
         if self.world.now() - self.asked < self.pause:
@@ -88,11 +103,12 @@ class Following:
             self.report(Progress(line))
             self.told = line
 
-    def no_address(self, end: End) -> MachineBlocks:
+    def no_address(self, end: End) -> SetupError:
         """The error for a session that has ended so."""
         mine = self.session
         problem = end.problem or f"The session {mine.id} was {end.how} before it had started."
-        return MachineBlocks(f"{problem}\nIts logs are in {mine.folder}.", fix=end.fix or "Launch again.")
+        kind = NotProven if end.unproven else MachineBlocks
+        return kind(f"{problem}\nIts logs are in {mine.folder}.", fix=end.fix or "Launch again.")
 
     def _too_long(self, seconds: float, what: str) -> MachineBlocks:
         mine, took = self.session, f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"

@@ -11,11 +11,11 @@ import msgspec
 
 from setup_wizard import access, proof, session, submission
 from setup_wizard.access import Way
-from setup_wizard.errors import MachineBlocks, NotProven
+from setup_wizard.errors import NotProven
 from setup_wizard.following import LOOK, PROVE, START, WAIT, Following, follow
 from setup_wizard.proof import Proof, Target
 from setup_wizard.running import Row, forget_old, prefix_of, sessions, stop, stop_all, url_of
-from setup_wizard.session import Address, End, Job, Proven, Session
+from setup_wizard.session import Address, Job, Session
 from setup_wizard.world import Progress as _Progress
 from setup_wizard.world import Report, World, silent
 
@@ -38,6 +38,9 @@ __all__ = [
 ]
 
 
+SURE = 5.0  # seconds in which a session that does not answer here tells that it has ended
+
+
 class Launched(msgspec.Struct, frozen=True):
     """A session that answers, its URL with the token, and the proof."""
 
@@ -50,12 +53,13 @@ class Launched(msgspec.Struct, frozen=True):
 def launch(world: World, job: Job, report: Report = silent, *, way: Way | None = None) -> Launched:
     """Start a session and give it when a cell has run through its URL.
 
-    Raises BadInput for what cannot be started, MachineBlocks when it dies, NotProven when it does not hold
-    what it should (it is stopped then). Ctrl-C leaves it as it is.
+    Raises BadInput for what cannot be started, MachineBlocks when it dies, NotProven when it ends since it
+    does not hold what it should. Ctrl-C leaves it as it is.
     """
     report(_Progress(START))
     mine = submit(world, job, way)
-    return prove(world, mine, follow(world, mine, report), report)
+    follow(world, mine, report)
+    return prove(world, mine, report)
 
 
 def submit(world: World, job: Job, way: Way | None = None) -> Session:
@@ -65,20 +69,22 @@ def submit(world: World, job: Job, way: Way | None = None) -> Session:
     return submission.submit(world, job, way or access.Way())
 
 
-def prove(world: World, mine: Session, address: Address, report: Report = silent) -> Launched:
-    """The session with its proof; one that does not hold what it should is stopped."""
+def prove(world: World, mine: Session, report: Report = silent) -> Launched:
+    """The session with the proof that its job made; NotProven when what answers now is somebody else's."""
     report(_Progress(PROVE))
-    target = target_of(mine, address)
-    if done := session.read(mine.folder, Proven):  # in the job: from here its address cannot be reached
-        return Launched(mine, address, target.url, Proof(done.kernel_prefix, done.answer, done.via))
-    try:
-        return Launched(mine, address, target.url, proof.prove(world, target))
-    except (NotProven, MachineBlocks) as e:
-        stop(world, mine)
-        end = session.read(mine.folder, End)
-        if end and end.how == "died":  # that is why, and it says more
-            raise Following(world, mine).no_address(end) from e
-        raise NotProven(f"{e.problem} The session {mine.id} was stopped.", fix=e.fix) from e
+    following = Following(world, mine)
+    over = world.now() + SURE
+    while True:
+        address, done = following.until_it_is_proven()
+        target = target_of(mine, address)
+        try:
+            if not address.command:  # else it answers only on the laptop
+                proof.it_is_ours(world, target)
+            return Launched(mine, address, target.url, Proof(done.kernel_prefix, done.answer, done.via))
+        except NotProven:
+            if world.now() > over:
+                raise
+        world.sleep(LOOK)
 
 
 def target_of(mine: Session, address: Address) -> Target:

@@ -19,6 +19,7 @@ from setup_wizard.world import Ask, Reply, World
 
 CELL = "import sys; print(6 * 7); print(sys.prefix)"
 ANSWER = "42"
+NO_WORK = "?no_track_activity=1"  # a session in which nothing but this was done is idle
 PATIENCE = 120.0  # seconds for a kernel to start and to answer
 MOST = 1 << 20  # bytes of one message
 
@@ -57,6 +58,11 @@ class Proof(msgspec.Struct, frozen=True):
     via: str
 
 
+def prepare() -> None:
+    """Load what a proof needs, so that it is quick; who makes none has no use for it."""
+    import tornado.websocket  # noqa: F401
+
+
 def prove(world: World, target: Target, patience: float = PATIENCE) -> Proof:
     """Run a cell through the URL; NotProven says what does not hold. `patience` in seconds."""
     try:
@@ -67,7 +73,7 @@ def prove(world: World, target: Target, patience: float = PATIENCE) -> Proof:
         try:
             said = _run_cell(target, cookies, kernel, patience)
         finally:
-            _call(world, target, f"api/kernels/{kernel}", cookies, method="DELETE")
+            _call(world, target, f"api/kernels/{kernel}{NO_WORK}", cookies, method="DELETE")
     except NetworkTrouble as e:
         raise NotProven(f"Jupyter does not answer any more: {e.problem}", fix=READ_LOG) from e
     return _judge(target, said)
@@ -106,7 +112,7 @@ def _open_page(world: World, target: Target) -> dict[str, str]:
 
 
 def _start_kernel(world: World, target: Target, cookies: dict[str, str]) -> str:
-    reply = _call(world, target, "api/kernels", cookies, method="POST", body=b"{}")
+    reply = _call(world, target, f"api/kernels{NO_WORK}", cookies, method="POST", body=b"{}")
     if reply.status != 201:
         raise NotProven(
             f"Jupyter answered {reply.status} when a kernel was to be started: {_message(reply)}",

@@ -24,11 +24,13 @@ STOP = 25.0  # seconds for a session to end when asked, before it is ended
 REFUSED = 5.0  # seconds in which it is seen whether a job that cannot be cancelled was over already
 TOO_OLD = 3600.0  # seconds after which a launch on another machine, which we cannot see, is over
 QUIET = 300.0  # seconds without a heartbeat after which a session that runs is not believed to answer
+UNPROVEN = "it answers, and no cell has run through its address yet"
 KEEP = 30 * 86400.0  # seconds that the logs of an ended session are kept
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A session as it stands. `detail` says why it waits or how it ended, `fix` what to do about it.
+    """A session as it stands: ready when a cell has run through its URL. `detail` says why it waits or how
+    it ended, `fix` what to do about it.
 
     `url` has the token in it; it and `node` are "" when there is none (any more). `command` is what to run
     first on the laptop, `until` when its time is over (0: not known), `core_hours` what it has used so far.
@@ -156,6 +158,8 @@ def _row(world: World, s: Session | Damaged, state: JobState | None) -> Row:
         return row
     if not address.url:
         return change(row, state="starting", node=address.host, warning=address.warning)
+    if not session.proven(s.folder, address):
+        return change(row, node=address.host, state="starting", detail=row.detail or UNPROVEN)
     ready = row if isinstance(state, Unknown) else change(row, state="ready")
     more = {"warning": address.warning, "command": address.command}
     return change(ready, node=address.host, url=url_of(s, address), **more)

@@ -22,9 +22,9 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard import container, files, running, session
+from setup_wizard import container, files, proof, running, session
 from setup_wizard.deadline import Deadline
-from setup_wizard.errors import NetworkTrouble, SetupError
+from setup_wizard.errors import NetworkTrouble, NotProven, SetupError
 from setup_wizard.jupyter import addition, countdown, idle, nook, start, unpacked, words
 from setup_wizard.jupyter.nook import Nook
 from setup_wizard.schedulers.local import job_id
@@ -73,7 +73,7 @@ class Serve:
         except _Over as e:
             end = e.end
         except SetupError as e:
-            end = End(self.world.now(), "died", e.problem, e.fix)
+            end = End(self.world.now(), "died", e.problem, e.fix, unproven=isinstance(e, NotProven))
         except BaseException as e:
             self._say(traceback.format_exc())
             log = self.session.folder / "serve.log"
@@ -100,11 +100,12 @@ class Serve:
         self.held, port = children.hold(here)
         self.jupyter = self._start(mine, here, port)
         self.way.open(mine, here, port)
+        proof.prepare()  # while Jupyter starts
         self._until_it_answers(mine)
         start.keep_profile(self.world, mine)
         self._until_the_way_is_open()
-        self.way.prove()
         self.way.tell()
+        self.way.prove(self._a_moment)
         running.give_back(self.world)
         return self._watch(mine)
 
@@ -182,7 +183,7 @@ class Serve:
                 return End(self.world.now(), "time")
             if not self.way.told or self.world.now() > look_at:
                 look_at = self.world.now() + GUARD * random.uniform(0.8, 1.2)  # all sessions at once: never
-                self.way.guard()
+                self.way.guard(self._a_moment)
             beat = min(BEAT, self.deadline.left(), limit / 4 if limit else BEAT)
             self._wait(max(LOOK, beat if self.way.told else SOON))
 
@@ -195,6 +196,9 @@ class Serve:
             raise _Over(self._after_death(code))
         if told:
             raise _Over(End(self.world.now(), "time" if self.deadline.is_told() else "stopped"))
+
+    def _a_moment(self) -> None:
+        self._wait(LOOK)
 
     def _after_death(self, code: int) -> End:
         if code == 0 and session.read(self.session.folder, Address):

@@ -5,6 +5,7 @@
     job.sh, job.log                        what a scheduler was given, and what came of it
     place.json     where it runs; the first thing that serve writes
     address.json   where it answers; written when it does, and gone with the secrets
+    proven.json    through which address a cell has run; it is ready when that is the one where it answers
     end.json       how it ended; written last, when nothing of it is left running
     serve.log, jupyter.log, and heartbeat, which is touched while serve watches
 
@@ -29,21 +30,19 @@ from setup_wizard.container import Container
 from setup_wizard.errors import BadInput, MachineBlocks, SetupError
 from setup_wizard.hints import did_you_mean
 from setup_wizard.nicknames import nickname
+from setup_wizard.notes import Address as Address
+from setup_wizard.notes import End as End
+from setup_wizard.notes import Place as Place
+from setup_wizard.notes import Process as Process
+from setup_wizard.notes import Proven as Proven
 from setup_wizard.schedulers import Allocation, Resources
 from setup_wizard.world import World, make_private
 
 TICKET = "ticket.json"  # kept beyond the end only when the way in could not be given back
-SECRETS = ("token", "cookie", "identity", "address.json", TICKET)  # an address has the proxy's name in it
+# An address has the proxy's name in it.
+SECRETS = ("token", "cookie", "identity", "address.json", "proven.json", TICKET)
 END, UNBORN, HEARTBEAT = "end.json", ".new-", "heartbeat"
 Interface = Literal["lab", "notebook", "voila"]
-
-
-class Process(msgspec.Struct, frozen=True):
-    """One process for good: its host, its id, and its birth there (ids come again, births do not)."""
-
-    host: str
-    pid: int
-    born: str
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -80,55 +79,6 @@ class Job(msgspec.Struct, frozen=True):
     def environment(self) -> str:
         """What has the Jupyter: an image, or the environment at a prefix."""
         return self.container.image if self.container else str(self.prefix)
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where it runs: the serve process, its folder on a disk of that node, the environment's copy there.
-
-    `absent` are folders of the home that go again when they are empty. `note` says why there is no copy.
-    """
-
-    serve: Process
-    folder: Path
-    absent: tuple[Path, ...] = ()
-    prefix: Path | None = None
-    note: str = ""
-
-
-class Address(msgspec.Struct, frozen=True):
-    """Where it answers: address without a token ("": lost, another is on its way), node, port, since when.
-
-    `version` is that of jupyter_server; `warning` is what the user should know about it. `command` is to be
-    run first, on the laptop ("" for nothing), and `note` is what to know about that.
-    """
-
-    url: str
-    host: str
-    port: int
-    since: float
-    version: str = ""
-    warning: str = ""
-    command: str = ""
-    note: str = ""
-
-
-class Proven(msgspec.Struct, frozen=True):
-    """What the job itself has proven, where the address answers only elsewhere."""
-
-    kernel_prefix: str
-    answer: str
-    via: str
-
-
-class End(msgspec.Struct, frozen=True):
-    """How it ended. `how`: stopped, idle, left (from the browser), time (the job's was over), or died with a
-    problem and its fix.
-    """
-
-    at: float
-    how: Literal["stopped", "idle", "left", "time", "died"]
-    problem: str = ""
-    fix: str = ""
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -239,6 +189,12 @@ def read(folder: Path, kind: type[N]) -> N | None:
         return msgspec.json.decode(_note(folder, kind).read_bytes(), type=kind, dec_hook=_decode)
     except (OSError, msgspec.MsgspecError):
         return None
+
+
+def proven(folder: Path, address: Address | None) -> Proven | None:
+    """What a cell has shown through this very address; None where none has run."""
+    seen = read(folder, Proven)
+    return seen if seen and address and seen.url == address.url else None
 
 
 def write(folder: Path, note: Note) -> None:

@@ -9,11 +9,14 @@ import msgspec
 from setup_wizard import access, proof, running, session, sites
 from setup_wizard.access import Spot, State
 from setup_wizard.discovery import refuse_login_node
-from setup_wizard.errors import NetworkTrouble, SetupError
+from setup_wizard.errors import NetworkTrouble, NotProven, SetupError
 from setup_wizard.jupyter import addition, start, words
 from setup_wizard.jupyter.nook import Nook
 from setup_wizard.session import Address, Place, Proven, Session
 from setup_wizard.world import World
+from setup_wizard.world.beside import beside
+
+DYING = 12.0  # seconds for a Jupyter that answers no more to be gone
 
 
 class WayIn:
@@ -28,7 +31,8 @@ class WayIn:
         self.ticket = session.read(mine.folder, access.Ticket) or access.Ticket()
         self.spot = Spot("", 0)
         self.nook: Nook
-        self.asked, self.told, self.changed, self.trouble = False, False, 0.0, ""
+        self.asked, self.told, self.proven = False, False, False
+        self.changed, self.trouble = 0.0, ""
 
     def address(self) -> str:
         """The one IP address of this node that Jupyter is to listen on."""
@@ -61,12 +65,17 @@ class WayIn:
             self.asked = self.told = False
         return state
 
-    def guard(self) -> None:
-        """A look while the session lives; the list shows another address, or that there is none just now."""
+    def guard(self, wait: Callable[[], object]) -> None:
+        """A look while the session lives; the list shows another address, or that there is none just now.
+
+        Another address is proven as the first one was; where that fails, the next look tries again.
+        """
         try:
             state = self.look()
             if state == "live" and not self.told:
                 self.tell()
+            if state == "live" and not self.proven:
+                self.prove(wait)
             trouble = self.trouble
         except SetupError as e:  # no reason to end what computes
             self.say(e.problem)
@@ -74,15 +83,26 @@ class WayIn:
         if not self.told:
             self._tell_of_none(trouble)
 
-    def prove(self) -> None:
-        """Run a cell from here where the user's address answers only elsewhere."""
-        if self.access.route(self.ticket, self.spot).anywhere:
-            return
-        token, job = session.secret(self.session, "token"), self.session.job
-        url = f"{self.base}{start.PAGES[job.interface]}?token={token}"
-        target = proof.Target(url, token, session.sign(self.session), running.prefix_of(self.session))
-        seen = proof.prove(self.world, target)
-        session.write(self.session.folder, Proven(seen.kernel_prefix, seen.answer, seen.via))
+    def prove(self, wait: Callable[[], object]) -> None:
+        """Run a cell through the user's address, or ours where that one answers only elsewhere; NotProven.
+
+        `wait` is called again and again meanwhile: what it raises ends this, and the session is no slower to
+        hear of its end.
+        """
+        route, token = self.access.route(self.ticket, self.spot), session.secret(self.session, "token")
+        page = f"{start.PAGES[self.session.job.interface]}?token={token}"
+        sign, prefix = session.sign(self.session), running.prefix_of(self.session)
+        base = route.url if route.anywhere else self.base
+        target = proof.Target(f"{base}{page}", token, sign, prefix, ca=self.ticket.ca)
+        try:
+            seen = beside(lambda: proof.prove(self.world, target), wait)
+        except NotProven:
+            until = self.world.now() + DYING
+            while self.world.now() < until and not start.shows(self.world, self.base, sign):
+                wait()  # the death of a Jupyter tells more
+            raise
+        session.write(self.session.folder, Proven(route.url, seen.kernel_prefix, seen.answer, seen.via))
+        self.proven = True
 
     def tell(self) -> None:
         """Write down the address that the user is to open."""
@@ -94,7 +114,7 @@ class WayIn:
         warning = " ".join(filter(None, [words.warning(version), place.note if place else "", long]))
         more = {"warning": warning, "command": route.command, "note": route.note}
         session.write(self.session.folder, msgspec.structs.replace(known, **more))
-        self.told = True
+        self.told, self.proven = True, False
 
     @property
     def base(self) -> str:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from setup_wizard import asking, running, session
-from setup_wizard.session import Address, Job, Place
+from setup_wizard.session import Address, Job, Place, Proven
 from setup_wizard.world import World
 
 SQUEUE = """#!/bin/sh
@@ -67,6 +67,8 @@ def test_the_list_of_sessions_does_with_an_answer_that_another_had(world: World,
     session.write(mine.folder, Place(session.this_process(world), world.home))
     assert running.sessions(world, fresh=60)[0].state == "starting"
     session.write(mine.folder, Address("http://127.0.0.1:1/", "c1", 1, world.now()))
+    assert running.sessions(world, fresh=60)[0].detail == running.UNPROVEN
+    session.write(mine.folder, Proven("http://127.0.0.1:1/", "/prefix", "42", "websocket"))
     assert running.sessions(world, fresh=60)[0].state == "ready"
     assert len(log.read_text().splitlines()) == 1
     running.sessions(world)

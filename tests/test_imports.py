@@ -19,7 +19,7 @@ PACKAGE = "setup_wizard"
 RANKS = (
     "__init__",  # the version
     "errors",
-    "hints walltime nicknames secrecy login_shell",
+    "hints walltime nicknames secrecy login_shell notes",
     "world",
     "files",
     "trees yamlfile blocks quota weight",

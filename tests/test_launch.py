@@ -15,7 +15,7 @@ import session_parts as parts
 from setup_wizard import launch, proof, running, session
 from setup_wizard.errors import BadInput, Busy, MachineBlocks, NotProven
 from setup_wizard.launch import Launched
-from setup_wizard.session import Address, End, Job
+from setup_wizard.session import Address, End, Job, Proven
 from setup_wizard.trees import walk
 from setup_wizard.world import Ask, Progress, World
 
@@ -230,21 +230,12 @@ def test_what_lies_about_in_the_account_does_no_harm(
     world.env.update(poison, PYTHONPATH=str(home / "poison"))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setattr(proof, "CELL", "import os; print(42); import sys; print(sys.prefix); " + TELL)
-    job = parts.job(world, jupyter_prefix, interface="notebook")
-
-    seen = []
-
-    def look(progress: Progress) -> None:
-        if progress.title == launch.PROVE:
-            (row,) = launch.sessions(world)
-            ((address, port),) = listening([parts.jupyter_of(world, session.load(row.folder))])
-            assert address == "0100007F"
-            assert row.url.startswith(f"http://127.0.0.1:{port}/tree?token=")
-            seen.append(row)
-
-    with pytest.raises(NotProven, match="was stopped") as told:  # the cell tells more than a proof may
-        launch.launch(world, job, look)
-    assert seen
+    launched = launch.launch(world, parts.job(world, jupyter_prefix, interface="notebook"))
+    ((address, port),) = listening([parts.jupyter_of(world, launched.session)])
+    assert address == "0100007F"
+    assert launched.url.startswith(f"http://127.0.0.1:{port}/tree?token=")
+    with pytest.raises(NotProven) as told:  # the cell tells more than a proof may
+        proof.prove(world, launch.target_of(launched.session, launched.address))
     _, _, said = told.value.problem.partition("The kernel runs in ")
     prefix, variables = said.partition(", not in")[0].split("\n")
     tells = json.loads(variables)
@@ -253,12 +244,46 @@ def test_what_lies_about_in_the_account_does_no_harm(
     assert tells["PYTHONNOUSERSITE"] == "1"
     assert not {*poison, "PYTHONPATH"} & tells.keys()
     assert tells["PATH"].startswith(f"{jupyter_prefix}/bin:")
-    (row,) = launch.sessions(world)
-    assert row.state == "ended"
-    parts.assert_nothing_left(world, session.load(row.folder))
+    assert launch.stop(world, launched.session)
+    parts.assert_nothing_left(world, launched.session)
 
 
 TELL = "import json; print(json.dumps(dict(os.environ)))"
+
+
+def test_a_session_that_nobody_follows_is_ready_when_a_cell_has_run(
+    jupyter_prefix: Path, tmp_path: Path
+) -> None:
+    """The job itself proves it; until then the list calls it starting, and shows no address."""
+    world = parts.machine(tmp_path)
+    mine = launch.submit(world, parts.job(world, jupyter_prefix))
+    answers = lambda: session.read(mine.folder, Address)  # noqa: E731
+    parts.until(answers)
+    rows = [*launch.sessions(world)]
+    parts.until(lambda: rows.extend(launch.sessions(world)) or rows[-1].state == "ready")
+    assert {(r.state, r.url) for r in rows if r.state != "ready"} == {("starting", "")}
+    assert rows[0].detail == running.UNPROVEN
+    proven, address = session.read(mine.folder, Proven), answers()
+    assert proven
+    assert address
+    assert (proven.url, proven.answer, proven.kernel_prefix) == (address.url, "42", str(jupyter_prefix))
+    assert launch.stop(world, mine)
+    parts.assert_nothing_left(world, mine)
+
+
+def test_a_session_whose_kernel_does_not_answer_right_ends_as_not_proven(
+    jupyter_prefix: Path, tmp_path: Path
+) -> None:
+    """The user's own start-up file spoils it: the launch and the list say what was heard; nothing is left."""
+    world = parts.machine(tmp_path)
+    startup = world.home / ".ipython/profile_default/startup"
+    startup.mkdir(parents=True)
+    (startup / "quiet.py").write_text("import builtins; builtins.print = lambda *said: None")
+    with pytest.raises(NotProven, match="42 was expected"):
+        launch.launch(world, parts.job(world, jupyter_prefix))
+    (row,) = launch.sessions(world)
+    assert (row.state, "42 was expected" in row.detail) == ("died", True)
+    parts.assert_nothing_left(world, session.load(row.folder))
 
 
 # --- interrupted, refused, dead -------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from setup_wizard.errors import MachineBlocks
 from setup_wizard.jupyter import idle, nook, start, words
 from setup_wizard.jupyter.nook import Nook
 from setup_wizard.session import End
-from setup_wizard.world import Progress, World
+from setup_wizard.world import World
 
 
 def ended(mine: session.Session) -> End:
@@ -82,15 +82,11 @@ def run_cell_beside(
 def test_the_death_of_jupyter_is_explained(jupyter_prefix: Path, tmp_path: Path) -> None:
     """Jupyter is killed: the session ends, with its kernels, and `launch` and `sessions` name the cause."""
     world = parts.machine(tmp_path)
-
-    def kill(progress: Progress) -> None:
-        if progress.title == launch.PROVE:
-            (mine,) = [s for s in session.every(world) if isinstance(s, session.Session)]
-            parts.start_kernel(world, mine)
-            os.kill(parts.jupyter_of(world, mine), signal.SIGKILL)
-
+    mine, _ = parts.begun(world, parts.job(world, jupyter_prefix))
+    parts.start_kernel(world, mine)
+    os.kill(parts.jupyter_of(world, mine), signal.SIGKILL)
     with pytest.raises(MachineBlocks, match="memory ran out") as told:
-        launch.launch(world, parts.job(world, jupyter_prefix), kill)
+        launch.prove(world, mine)
     assert told.value.fix == words.MEMORY
     (row,) = launch.sessions(world)
     assert (row.state, row.fix) == ("died", words.MEMORY)

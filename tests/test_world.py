@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from web_server import WebServer, changed, cut, drip, elsewhere, endless, moved,
 
 from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble
 from setup_wizard.world import Patience, Progress, World
+from setup_wizard.world.beside import beside
 
 BODY = bytes(range(256)) * 400  # 102,400 bytes
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -545,3 +547,23 @@ def test_the_disk_below_a_path_that_is_not_there_yet(world: World, small_disk: P
     assert disk.kind == "tmpfs"
     assert 0 < disk.free_bytes <= 64 << 10
     assert disk.free_files
+
+
+def test_work_goes_on_beside_who_waits_for_something_else() -> None:
+    """Its result and its trouble come back; what the waiting raises is not kept waiting for the work."""
+    looks: list[int] = []
+    gate = threading.Event()
+
+    def look() -> None:
+        looks.append(1)
+        if len(looks) == 3:
+            gate.set()
+
+    assert beside(lambda: gate.wait(30) and "done", look) == "done"
+    assert len(looks) >= 3
+    with pytest.raises(ZeroDivisionError):
+        beside(lambda: 1 / 0, bool)
+    gate.clear()
+    with pytest.raises(KeyError):
+        beside(lambda: gate.wait(30), lambda: {}["over"])
+    gate.set()

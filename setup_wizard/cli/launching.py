@@ -172,7 +172,8 @@ def _show_when_proven(
     """Show one line that changes until the session answers and is proven; then how to open it."""
     with show.live(world, err=manner.json, one=True) if not manner.quiet else nullcontext() as live:
         report = live.report if live else silent
-        launched = prove(world, *answering(report), report)
+        mine, _ = answering(report)
+        launched = prove(world, mine, report)
     if manner.json:
         show.put_json(as_data(launched))
     elif manner.quiet:

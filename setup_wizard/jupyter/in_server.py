@@ -34,7 +34,10 @@ def _load_jupyter_server_extension(app: Any) -> None:
     def answered(handler: Any) -> None:
         log(handler)
         asked = handler.request
-        if asked.method not in ASKS and asked.path.startswith(WORK) and handler.get_status() < 400:
+        told_not_to = asked.query == "no_track_activity=1"
+        if asked.method in ASKS or told_not_to or not asked.path.startswith(WORK):
+            return
+        if handler.get_status() < 400:
             CHANGED.touch()
 
     CHANGED.touch()

@@ -44,7 +44,7 @@ print(proof.prove(World.here(), proof.Target(url, token, tuple(sign), Path(), ca
 # Where a secret lies while its session lives, for its owner alone: in the session's folder, and what Jupyter
 # itself writes down on the node.
 ITS_PLACE = re.compile(
-    r"home/\.local/state/hpc-jupyter-setup/sessions/[^/]+/(token|ticket\.json|address\.json)"
+    r"home/\.local/state/hpc-jupyter-setup/sessions/[^/]+/(token|ticket\.json|address\.json|proven\.json)"
     r"|c\d: /tmp/hjs-[^/]+/run/jpserver-\d+(\.json|-open\.html)"
 )
 
