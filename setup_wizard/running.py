@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from setup_wizard import access, asking, files, schedulers, session
+from setup_wizard import asking, files, giving_back, schedulers, session
 from setup_wizard.errors import Busy, MachineBlocks, SetupError
 from setup_wizard.jupyter import nook
 from setup_wizard.jupyter.start import PAGES
@@ -140,7 +140,9 @@ def _row(world: World, s: Session | Damaged, state: JobState | None) -> Row:
     change = msgspec.structs.replace
     row = change(row, job=s.job_id, site=s.job.site, way=s.job.access)
     if end:
-        row = change(row, detail=end.problem or end.how, fix=end.fix, warning=_give_back(world, s))
+        row = change(
+            row, detail=end.problem or end.how, fix=end.fix, warning=giving_back.of_session(world, s, end)
+        )
         return change(row, state="died" if end.how == "died" else "ended")
     if isinstance(state, Waiting) and not session.read(s.folder, Place):  # else the answer is an old one
         return change(row, state="waiting", detail=state.reason, fix=state.fix)
@@ -171,29 +173,11 @@ def prefix_of(mine: Session) -> Path:
     return (place and place.prefix) or mine.job.prefix
 
 
-def give_back(world: World) -> None:
-    """Try again what earlier sessions could not give back; from a node, what only that node can."""
-    for s in session.every(world):
-        if isinstance(s, Session) and session.read(s.folder, End):
-            _give_back(world, s)
-
-
 def _quiet(world: World, s: Session) -> float:
     """Seconds since its last heartbeat; 0 where there has been none yet."""
     with contextlib.suppress(OSError):
         return world.now() - (s.folder / session.HEARTBEAT).stat().st_mtime
     return 0.0
-
-
-def _give_back(world: World, s: Session) -> str:
-    """Try again to give back the way in of an ended session; what is left of it, "" for nothing."""
-    try:
-        if ticket := session.read(s.folder, access.Ticket):
-            access.find(s.job.access).release(world, ticket)
-            session.forget_secrets(s.folder)
-    except SetupError as e:
-        return e.problem
-    return ""
 
 
 def bury(world: World, s: Session, gone: Gone, how: Literal["stopped", "died"] = "died") -> End:
@@ -205,7 +189,7 @@ def bury(world: World, s: Session, gone: Gone, how: Literal["stopped", "died"] =
         nook.leave(world, nook.Nook(place.folder), patience=5.0)
         files.remove_absent(place.absent)
     session.forget_secrets(s.folder, but=session.TICKET)
-    _give_back(world, s)
+    giving_back.of_session(world, s)
     end = End(world.now(), how, *(_why(s, gone) if how == "died" else ()))
     with contextlib.suppress(MachineBlocks):  # a full disk is no reason to hide the others
         session.write(s.folder, end)

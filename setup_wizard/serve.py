@@ -22,7 +22,7 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard import container, files, proof, running, session
+from setup_wizard import container, files, giving_back, proof, session
 from setup_wizard.deadline import Deadline
 from setup_wizard.errors import NetworkTrouble, NotProven, SetupError
 from setup_wizard.jupyter import addition, countdown, idle, nook, start, unpacked, words
@@ -31,6 +31,7 @@ from setup_wizard.schedulers.local import job_id
 from setup_wizard.session import Address, End, Place, Session
 from setup_wizard.way_in import WayIn
 from setup_wizard.world import World, children
+from setup_wizard.world.beside import beside
 
 TOLD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 SIGNALS = {*TOLD, signal.SIGCHLD}
@@ -106,7 +107,7 @@ class Serve:
         self._until_the_way_is_open()
         self.way.tell()
         self.way.prove(self._a_moment)
-        running.give_back(self.world)
+        beside(lambda: giving_back.give_back(self.world), self._a_moment)
         return self._watch(mine)
 
     # --- start ------------------------------------------------------------------------------------------

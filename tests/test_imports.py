@@ -27,7 +27,7 @@ RANKS = (
     "steps schedulers access jupyter modules",
     "sites answers places container",
     "choices session discovery receipt",
-    "plan journal script asking wish",
+    "plan journal script asking wish giving_back",
     "apply preflight selftest proof running submission mirror",
     "environments",
     "health way_in deadline following far arrival kernels",

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from setup_wizard import access, running, session
+from setup_wizard import access, giving_back, running, session
 from setup_wizard.access import Access, Spot, Ticket, Way
 from setup_wizard.access.control import Control
 from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble
@@ -452,11 +452,39 @@ def test_what_is_left_is_told_and_given_back_from_its_node(
     session.write(mine.folder, End(node.now(), "died"))
     (row,) = running.sessions(login)
     assert "49 hours" in row.warning
-    running.give_back(node)
+    giving_back.give_back(node)
     assert proxy.names == {}
     (row,) = running.sessions(login)
     assert row.warning == ""
     assert not (mine.folder / "ticket.json").exists()
+
+
+def test_a_proxy_that_is_away_is_asked_once_for_all_that_is_left(
+    rps: Access, proxy: Proxy, login: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is not slower for it, today or the next times; each line says what is left."""
+    for _ in range(4):
+        made = session.reserve(login, Job(login.home, login.home, access="rps"), session.this_process(login))
+        session.write(made.folder, rps.reserve(login, Way(domain=DOMAIN, ca=proxy.ca)))
+        session.write(made.folder, End(login.now(), "died"))
+    proxy.faults["destroytoken"] = [DOWN] * 9
+    for _ in range(3):
+        assert ["49 hours" in row.warning for row in running.sessions(login)] == [True] * 4
+    assert proxy.calls("destroytoken") == 1
+    proxy.faults.clear()
+    monkeypatch.setattr(giving_back, "AWAY", 0.0)
+    assert [row.warning for row in running.sessions(login)] == [""] * 4
+    assert proxy.names == {}
+
+
+def test_what_the_proxy_has_forgotten_by_now_is_forgotten_here(
+    proxy: Proxy, login: Elsewhere, mine: Session
+) -> None:
+    """49 hours after the end nothing of it is left, and nobody is asked."""
+    session.write(mine.folder, End(login.now() - 49 * 3600 - 1, "died"))
+    assert [row.warning for row in running.sessions(login)] == [""]
+    assert proxy.calls("destroytoken") == 0
+    assert session.read(mine.folder, Ticket) is None
 
 
 def test_a_proxy_that_is_away_does_not_hold_the_end_up(

@@ -17,6 +17,7 @@ from setup_wizard.world import World
 
 # How a tunnel comes from the login node to the node: straight by ssh, through a step of the job, or over
 # the cluster's own network to an address of the node.
+TRIES = 3  # how often somebody is asked who does not answer
 Nodes = Literal["ssh", "relay", "address"]
 State = Literal["pending", "live", "lost", "unknown"]
 
@@ -122,7 +123,7 @@ class Access(Protocol):
     def warning(self, seconds: float) -> str:
         """What to know of it in a session that may last so long, "" for nothing."""
 
-    def release(self, world: World, ticket: Ticket) -> None:
+    def release(self, world: World, ticket: Ticket, *, tries: int = TRIES) -> None:
         """Give it back, from the node that redeemed it, after Jupyter has ended; safe twice.
 
         A SetupError says what is left, and until when; after NetworkTrouble it may be tried again.

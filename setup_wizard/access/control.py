@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlencode
 
+from setup_wizard.access import TRIES
 from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble, SetupError
 from setup_wizard.world import Ask, World
 
-TRIES = 3
 PAUSE = (0.2, 1.0)  # seconds between two tries, by chance: many jobs may start at once
 TIMEOUT = 10.0
 BRIEF = 5.0  # seconds, where nobody depends on the answer, or a job that ends has little time left
@@ -93,7 +93,7 @@ class Control:
             raise self._refused("did not say how the name is", said)
         return said.strip()
 
-    def destroy(self, name: str) -> None:
+    def destroy(self, name: str, tries: int = TRIES) -> None:
         """Give the name back; one that is gone already is as good. MachineBlocks when another host must."""
 
         def once() -> None:
@@ -102,7 +102,7 @@ class Control:
                 return
             raise self._refused("did not take a name back", said)
 
-        self._again(once, TRIES)
+        self._again(once, tries)
 
     def _ask(self, call: str, timeout: float = TIMEOUT, **fields: str) -> str:
         """What it says under 200; anything else leaves open what was done, and is NetworkTrouble."""

@@ -5,7 +5,7 @@ It is here for those who have nothing else and know what it means; it is offered
 
 from __future__ import annotations
 
-from setup_wizard.access import Route, Spot, State, Ticket, Way
+from setup_wizard.access import TRIES, Route, Spot, State, Ticket, Way
 from setup_wizard.access.ssh_tunnel import full_name
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.world import World
@@ -54,5 +54,5 @@ class Direct:
     def warning(self, seconds: float) -> str:
         return ""
 
-    def release(self, world: World, ticket: Ticket) -> None:
+    def release(self, world: World, ticket: Ticket, *, tries: int = TRIES) -> None:
         return None

@@ -13,7 +13,7 @@ import json
 
 import msgspec
 
-from setup_wizard.access import Route, Spot, State, Ticket, Way
+from setup_wizard.access import TRIES, Route, Spot, State, Ticket, Way
 from setup_wizard.access.control import Control
 from setup_wizard.errors import MachineBlocks, NetworkTrouble, SetupError
 from setup_wizard.world import Ask, World
@@ -81,11 +81,11 @@ class Satellite:
             "hpc-jupyter-setup sessions shows, and its kernels go on."
         )
 
-    def release(self, world: World, ticket: Ticket) -> None:
+    def release(self, world: World, ticket: Ticket, *, tries: int = TRIES) -> None:
         trouble: SetupError | None = None
         for name in filter(None, (ticket.name, *ticket.old)):
             try:
-                _control(world, ticket).destroy(name)
+                _control(world, ticket).destroy(name, tries)
             except SetupError as e:
                 trouble = e
             if isinstance(trouble, NetworkTrouble):
