@@ -55,6 +55,12 @@ class Proven(msgspec.Struct, frozen=True):
     via: str
 
 
+class Used(msgspec.Struct, frozen=True):
+    """Which environments its programs run from, its kernels above all; real paths."""
+
+    prefixes: tuple[Path, ...] = ()
+
+
 class End(msgspec.Struct, frozen=True):
     """How it ended. `how`: stopped, idle, left (from the browser), time (the job's was over), or died with a
     problem and its fix; `unproven` where no cell ran through its address.

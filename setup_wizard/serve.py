@@ -25,7 +25,7 @@ import msgspec
 from setup_wizard import container, files, giving_back, proof, session
 from setup_wizard.deadline import Deadline
 from setup_wizard.errors import NetworkTrouble, NotProven, SetupError
-from setup_wizard.jupyter import addition, countdown, idle, nook, start, unpacked, words
+from setup_wizard.jupyter import addition, countdown, idle, in_use, nook, start, unpacked, words
 from setup_wizard.jupyter.nook import Nook
 from setup_wizard.schedulers.local import job_id
 from setup_wizard.session import Address, End, Place, Session
@@ -65,6 +65,7 @@ class Serve:
         self.way = WayIn(world, mine, self._say)
         self.deadline, self.kept, self.prefix = Deadline(world, mine), "", mine.job.prefix
         self.place: Place | None = None
+        self.used = session.Used()
         self.jupyter: subprocess.Popen[bytes] | None = None
 
     def run(self) -> End:
@@ -175,6 +176,7 @@ class Serve:
         page, look_at = countdown.Page(mine), self.world.now() + GUARD
         while True:
             (self.session.folder / session.HEARTBEAT).touch()
+            self._note_environments(mine)
             idle_for = idle.idle_for(self.world, self.way.base, token, mine) if limit else 0.0
             if limit and idle_for >= limit:
                 return End(self.world.now(), "idle", f"Nothing was done for {self.job.idle_minutes:g} min.")
@@ -187,6 +189,13 @@ class Serve:
                 self.way.guard(self._a_moment)
             beat = min(BEAT, self.deadline.left(), limit / 4 if limit else BEAT)
             self._wait(max(LOOK, beat if self.way.told else SOON))
+
+    def _note_environments(self, mine: Nook) -> None:
+        """Whoever changes an environment asks first whether a kernel runs from it, wherever he is."""
+        used = session.Used(in_use.prefixes(self.world, mine))
+        if used != self.used:
+            session.write(self.session.folder, used)
+            self.used = used
 
     def _wait(self, seconds: float) -> None:
         """Wait, and raise the end when a signal asks for it or Jupyter has died."""

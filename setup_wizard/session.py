@@ -6,6 +6,7 @@
     place.json     where it runs; the first thing that serve writes
     address.json   where it answers; written when it does, and gone with the secrets
     proven.json    through which address a cell has run; it is ready when that is the one where it answers
+    used.json      the environments of its kernels; looked at while serve watches
     end.json       how it ended; written last, when nothing of it is left running
     serve.log, jupyter.log, and heartbeat, which is touched while serve watches
 
@@ -35,6 +36,7 @@ from setup_wizard.notes import End as End
 from setup_wizard.notes import Place as Place
 from setup_wizard.notes import Process as Process
 from setup_wizard.notes import Proven as Proven
+from setup_wizard.notes import Used as Used
 from setup_wizard.schedulers import Allocation, Resources
 from setup_wizard.world import World, make_private
 
@@ -99,8 +101,8 @@ class Damaged(msgspec.Struct, frozen=True):
     folder: Path
 
 
-Note = Place | Address | Proven | End | Ticket
-N = TypeVar("N", Place, Address, Proven, End, Ticket)
+Note = Place | Address | Proven | Used | End | Ticket
+N = TypeVar("N", Place, Address, Proven, Used, End, Ticket)
 
 
 def home(world: World) -> Path:

@@ -169,16 +169,17 @@ def _mind_sessions(reviewed: list[Reviewed], world: World, how: How) -> None:
 
 
 def mind_sessions(world: World, name: str, prefix: Path, how: How) -> None:
-    """Ask before files are changed under a running Jupyter; refuse where there is nobody to ask."""
-    from setup_wizard.environments.changes import sessions_of
+    """Ask before files are changed under what runs from them; refuse where there is nobody to ask."""
+    from setup_wizard.environments import users
 
-    names = ", ".join(sessions_of(world, prefix))
-    if names and how.asks:
-        agree(f"Session {names} runs from {name}; its kernels may fail. Change it all the same?", how)
-    elif names:
+    found = users.of(world, prefix)
+    told = found.said(name if how.asks else prefix)
+    if told and how.asks:
+        agree(f"{told}, and may fail. Change it all the same?", how)
+    elif told:
         raise Busy(
-            f"Session {names} runs from {prefix}; its kernels may fail when packages change under them.",
-            fix=f"Stop it first (hpc-jupyter-setup stop {names.split(',')[0]}), or say --while-running",
+            f"{told}, and may fail when packages change under it.",
+            fix=f"Stop it first ({found.ending}), or say --while-running",
         )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from setup_wizard import environments, running, session
+from setup_wizard import environments
 from setup_wizard.answers import Answers
 from setup_wizard.conda import change, contents, environment, frozen
 from setup_wizard.conda.asked import edited, text_of
@@ -21,7 +20,6 @@ from setup_wizard.files import may_write
 from setup_wizard.hints import did_you_mean
 from setup_wizard.journal import Journal, Receipt
 from setup_wizard.plan import Plan
-from setup_wizard.session import End, Session
 from setup_wizard.steps import CondaEnv, EnvFile, Kernel
 from setup_wizard.steps.env_file import digest
 from setup_wizard.world import Report, World
@@ -54,19 +52,6 @@ def find(name: str | None, receipt: Receipt, world: World) -> CondaEnv:
         f"{prefix} was not made by this setup, so its packages stay as they are.",
         fix=f"Change it with the conda that made it: conda install -p {prefix} PACKAGE",
     )
-
-
-def sessions_of(world: World, prefix: Path) -> list[str]:
-    """The sessions that have, or may have, a Jupyter running from the environment."""
-    real = os.path.realpath(prefix)
-    mine = {
-        s.id
-        for s in session.every(world)
-        if isinstance(s, Session)
-        and os.path.realpath(s.job.prefix) == real
-        and session.read(s.folder, End) is None
-    }
-    return [row.id for row in running.sessions(world) if row.alive and row.id in mine] if mine else []
 
 
 def prepare(journal: Journal, step: CondaEnv, asked: Change, answers: Answers, report: Report) -> Changing:

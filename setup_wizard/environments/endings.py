@@ -9,7 +9,8 @@ import msgspec
 
 from setup_wizard import trees
 from setup_wizard.conda import contents, found, registry
-from setup_wizard.environments import changes, inventory
+from setup_wizard.environments import inventory, users
+from setup_wizard.environments.users import Users
 from setup_wizard.errors import BadInput, Busy, MachineBlocks
 from setup_wizard.hints import did_you_mean
 from setup_wizard.journal import Entry, Journal, Receipt, Restored
@@ -30,7 +31,7 @@ class Ending(msgspec.Struct, frozen=True):
 
     step: Trash
     ours: bool
-    sessions: tuple[str, ...] = ()
+    users: Users = Users()
     file: Path | None = None
     own: tuple[Path, ...] = ()
     more: int = 0
@@ -54,7 +55,7 @@ def delete(name: str, journal: Journal) -> Ending:
     return Ending(
         step,
         ours=entry is not None,
-        sessions=tuple(changes.sessions_of(world, step.prefix)),
+        users=users.of(world, step.prefix),
         file=_file(entry, receipt),
         own=tuple(step.prefix / p for p in own[:MOST]),
         more=max(0, len(own) - MOST),

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def dependents(ending: Ending, home: Path) -> Page:
     """What depends on the environment, and what of the user's lies in it; nothing where there is nothing."""
     page: Page = []
-    if ending.sessions:
-        page.append(line(f"Session {', '.join(ending.sessions)} runs from it.", mark=WARN))
+    if told := ending.users.said("it"):
+        page.append(line(f"{told}.", mark=WARN))
     if ending.own:
         named = ", ".join(tilde(p, home) for p in ending.own)
         more = f" and {count(ending.more, 'files')} more" if ending.more else ""

@@ -246,6 +246,10 @@ class World:
         """Pid and birth of each other process of ours that has `mark` ("NAME=value") in its environment."""
         return processes.marked(mark)
 
+    def programs(self) -> dict[int, Path]:
+        """The program of each process of ours, by its id, but for us and whom we come from."""
+        return processes.programs()
+
     # --- the web ----------------------------------------------------------------------------------------
 
     def fetch(

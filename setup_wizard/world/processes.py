@@ -107,6 +107,30 @@ def marked(mark: str) -> list[tuple[int, str]]:
     return [(pid, birth) for pid, birth in found if birth]
 
 
+def programs() -> dict[int, Path]:
+    """The program of each process of this user, by its id, but for us and whom we come from."""
+    found, us = {}, _line()
+    with contextlib.suppress(OSError):  # a system without /proc
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) not in us:
+                with contextlib.suppress(OSError):  # gone meanwhile, or somebody else's
+                    if entry.stat().st_uid == os.getuid():
+                        found[int(entry.name)] = Path(os.readlink(entry / "exe"))
+    return found
+
+
+def _line() -> set[int]:
+    """We, who has started us, and so on."""
+    line, pid = set(), os.getpid()
+    while pid and pid not in line:
+        line.add(pid)
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            break
+    return line
+
+
 def become(program: Path, argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
     """Be another program from now on, with our process id, standard input, output and error.
 
