@@ -40,6 +40,38 @@ def test_a_refusal_is_explained(case: dict[str, Any]) -> None:
     assert "/usr/bin/sbatch" not in told.value.problem
 
 
+def test_a_job_is_found_by_the_place_of_its_output(world: World) -> None:
+    """Its name is that of every such job. Behind Slurm's own qsub its script is told; else it is not ours."""
+    folder = Path("/home/alice/.local/state/hpc-jupyter-setup/sessions")
+    assert Torque().found(SAID["orphans"], folder / "calm-otter/job.sh") == "21.pbs01.example.edu"
+    assert Torque().found(SAID["orphans"], folder / "otter/job.sh") == ""
+    assert PbsPro().found(f"16|{folder}/calm-otter/job.sh\n", folder / "calm-otter/job.sh") == "16"
+
+
+@pytest.mark.parametrize(
+    ("there", "code", "said"),
+    [
+        ({"qselect": "echo 21.pbs01; echo 22.pbs01", "qstat": 'echo "$@"'}, 0, "-f 21.pbs01 22.pbs01\n"),
+        ({"qselect": "true", "qstat": "echo all"}, 0, ""),
+        ({"qselect": "exit 15", "qstat": "echo all"}, 15, ""),
+        ({"squeue": 'echo "$@"', "qstat": "echo all"}, 0, "-h -t all --me -o %i|%o\n"),
+        ({"qstat": 'echo "$@"'}, 0, "-f\n"),
+    ],
+)
+def test_only_jobs_of_the_user_are_looked_through(
+    world: World, tmp_path: Path, there: dict[str, str], code: int, said: str
+) -> None:
+    """Commands in the schedulers' place: asked for as few as can be; no answer is not «there are none»."""
+    for name, body in {**there, "id": "echo alice"}.items():
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{body}\n")
+        program.chmod(0o755)
+    (tmp_path / "bin/sh").symlink_to("/bin/sh")
+    output = world.run(Torque().search(), env={"PATH": str(tmp_path / "bin")})
+    assert (output.code, output.out) == (code, said)
+
+
 def test_a_running_job_of_each_dialect() -> None:
     """Node, end, beginning and cores, whatever the dialect calls them; folded lines spoil nothing."""
     begin = at("2026-11-22T22:46:53")

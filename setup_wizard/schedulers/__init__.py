@@ -137,7 +137,7 @@ class Scheduler(Protocol):
         """What the answer, to whichever question, says of one of them."""
 
     def search(self) -> list[str]:
-        """The argv that asks for all jobs of the user's with their scripts; [] where nobody tells these."""
+        """The argv that asks for all jobs of the user's with what tells them apart; [] where nobody does."""
 
     def found(self, said: str, script: Path) -> str:
         """The id of the job that runs this script, in the answer to `search`; "" for none."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from setup_wizard.schedulers import (
     slurm_words,
     torque_words,
 )
+from setup_wizard.schedulers.slurm import Slurm
 from setup_wizard.world import Output
 
 PLAIN = re.compile(r"[\w.,:=/+@%-]+", re.ASCII)
@@ -44,6 +46,14 @@ AT_WORK, QUEUED, DONE = tuple("REBSU"), tuple("QHWT"), tuple("CFX")
 # What qsub -I says of its job, and what Slurm's says, which calls salloc and may leave us on the login node.
 HELD = re.compile(r"^qsub: (?:waiting for )?job (\S+) |^salloc: .*job (?:allocation )?(\d+)", re.MULTILINE)
 READY = re.compile(r"^qsub: job \S+ ready|^salloc: Granted job allocation", re.MULTILINE)
+
+
+# All jobs of the user's in full; Slurm's qstat tells of no script and no place, and its squeue does.
+SEARCH = (
+    'if command -v qselect >/dev/null; then jobs=$(qselect -u "$(id -un)") || exit; '
+    'test -z "$jobs" || exec qstat -f $jobs; '
+    f"elif command -v squeue >/dev/null; then exec {shlex.join(Slurm().search())}; else exec qstat -f; fi"
+)
 
 
 class Torque:
@@ -113,10 +123,15 @@ class Torque:
         return Unknown("the scheduler does not answer" + (f" ({words[-1]})" if words else ""))
 
     def search(self) -> list[str]:
-        return []
+        return ["sh", "-c", SEARCH]
 
     def found(self, said: str, script: Path) -> str:
-        return ""
+        """By the place of its output, which is this job's alone; behind Slurm's qsub by its script."""
+        log = f":{script.parent / LOG}"
+        ours = (job for job, told in jobs(said).items() if told.get("Output_Path", "").endswith(log))
+        if number := next(ours, ""):
+            return str(re.findall(rf"^Job Id:\s*({re.escape(number)}(?:\.\S+)?)\s*$", said, re.MULTILINE)[0])
+        return Slurm().found(said, script)
 
     def cancel(self, job_id: str, *, hard: bool = False) -> list[str]:
         return ["qdel", job_id]  # a request first, and the end after the site's own delay

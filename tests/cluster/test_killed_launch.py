@@ -66,12 +66,14 @@ def test_after_the_submission_the_job_is_found_and_goes_on(lab: Lab, killed: Cal
     lab.run("stop", name)
 
 
-@pytest.mark.parametrize("how", ["stop", "sessions"])
+@pytest.mark.parametrize(
+    ("how", "command"), [("stop", "sbatch"), ("sessions", "sbatch"), ("sessions", "qsub")]
+)
 def test_after_the_submission_a_waiting_job_is_found(
-    lab: Lab, killed: Callable[..., str], busy: Callable[[], None], how: str
+    lab: Lab, killed: Callable[..., str], busy: Callable[[], None], how: str, command: str
 ) -> None:
     """It waits for long: it is listed with the reason, and `stop` takes it out of the queue."""
-    name = killed(AFTER, "sbatch")
+    name = killed(AFTER, command, *(["--scheduler", "torque"] if command == "qsub" else []))
     if how == "sessions":
         assert lab.row(name)["state"] == "waiting"
     assert lab.run("stop", name)["stopped"] == {name: True}
@@ -97,8 +99,12 @@ def test_while_nobody_answers_nothing_is_ended(
 def test_where_the_script_of_a_job_is_not_told_it_clears_itself_away(
     lab: Lab, killed: Callable[..., str], busy: Callable[[], None]
 ) -> None:
-    """Torque: the session is taken for dead, its name given back; its job, when it starts, ends at once."""
+    """A squeue in its place, which knows none: the session is taken for dead, its name given back; its job,
+    when it starts, ends at once.
+    """
     name = killed(AFTER, "qsub", "--scheduler", "torque")
+    lab.cluster.login.sh("printf '#!/bin/sh\\n' >~/slow/squeue; chmod +x ~/slow/squeue")
+    lab.env["PATH"] = f"{lab.cluster.user.home}/slow:{PATH}"
     assert lab.row(name)["state"] == "died"
     assert (lab.where(), lab.cluster.rps.tokens()) == ([], {})
     busy()
