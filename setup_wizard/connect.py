@@ -139,11 +139,14 @@ def _access(words: Sequence[str]) -> str:
     return ""
 
 
-def reach(far: Far, name: str, report: Report = silent) -> Connected:
-    """Wait until the session answers, and lead a tunnel to it; from the start again after a cut."""
+def reach(far: Far, name: str, report: Report = silent, tell: Callable[[str], object] = bool) -> Connected:
+    """Wait until the session answers, and lead a tunnel to it; from the start again after a cut.
+
+    `tell` is called with the node that lets in no ssh, before others can read along on the way to it.
+    """
     while True:
         try:
-            return connect(far, follow(far, name, report), report)
+            return connect(far, follow(far, name, report), report, tell)
         except SetupError:
             if far.answers(HANGS):
                 raise
@@ -192,8 +195,8 @@ def look(far: Far, name: str) -> Seen:
     return next((row for row in rows if row.id == name), gone)
 
 
-def connect(far: Far, seen: Seen, report: Report = silent) -> Connected:
-    """Lead a tunnel to a session that answers there, and run a cell through it."""
+def connect(far: Far, seen: Seen, report: Report = silent, tell: Callable[[str], object] = bool) -> Connected:
+    """Lead a tunnel to a session that answers there, and run a cell through it; `tell` as in `reach`."""
     url = urlsplit(seen.url)
     name, _, content = far.read(f"{seen.folder}/identity").partition(" ")
     sign = (f"static/{name}", content)
@@ -202,7 +205,7 @@ def connect(far: Far, seen: Seen, report: Report = silent) -> Connected:
     if url.scheme == "http":
         report(Progress(OPEN))
         tunnel = Tunnel.to(far, seen.node, url.port or 0, sign)
-        tunnel.open(ticket, seen.id)
+        tunnel.open(ticket, seen.id, lambda: tell(seen.node))
         url = url._replace(netloc=f"127.0.0.1:{tunnel.local}")
     report(Progress(PROVE))
     token = parse_qs(url.query).get("token", [""])[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from setup_wizard.access import Nodes, Ticket
@@ -48,14 +49,17 @@ class Tunnel:
         """Jupyter's address on this machine."""
         return f"http://127.0.0.1:{self.local}/"
 
-    def open(self, ticket: Ticket, session: str) -> None:
+    def open(self, ticket: Ticket, session: str, tell: Callable[[], object] = bool) -> None:
         """Try the ways to the node, the safest first, until one shows that it leads to our Jupyter.
 
+        `tell` is called before it goes through steps of the job, where others can read along.
         NoWay when none does, NetworkTrouble when that cannot be known.
         """
         self.ticket, self.session = ticket, session
         ways: tuple[Nodes, ...] = ("address",) if ticket.nodes == "address" else ("ssh", "relay")
         for self.kind in ways:
+            if self.kind == "relay" and ticket.relay:
+                tell()
             if self._try(SHOWN):
                 return
         if not self.far.answers(ANSWER):

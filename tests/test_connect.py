@@ -153,11 +153,13 @@ def test_where_no_birth_of_a_process_is_known(
 def test_where_nodes_let_nobody_in_it_goes_through_the_job(
     world: World, sshd: SshServer, running: Session
 ) -> None:
-    """ssh to the node is refused: the same session is reached through our relay."""
+    """ssh to the node is refused: it is reached through our relay, and that is told before the token goes."""
     closed = f"Host {socket.gethostname()}\n ProxyCommand false\n IdentityFile none\n"
     sshd.config.write_text(sshd.config.read_text().replace(f" {socket.gethostname()}\n", "\n") + closed)
+    said: list[str] = []
     with logged_in(world, "login", str(sshd.config)) as there:
-        what = connect.connect(there, connect.follow(there, running.id))
+        what = connect.reach(there, running.id, lambda progress: said.append(progress.title), said.append)
+        assert said[-3:] == [connect.OPEN, socket.gethostname(), connect.PROVE]
         assert what.tunnel
         assert what.tunnel.kind == "relay"
         assert what.proof.answer == "42"

@@ -128,7 +128,8 @@ def test_the_command_is_the_same_for_every_shell(world: World, ticket: Ticket) -
 
 def test_through_the_job_where_nobody_may_log_in_to_nodes(ticket: Ticket) -> None:
     """The forward ends in a socket of the user's on the login node, and our relay is what it starts."""
-    command = tunnel.route(msgspec.structs.replace(ticket, nodes="relay"), SPOT).command
+    route = tunnel.route(msgspec.structs.replace(ticket, nodes="relay"), SPOT)
+    command = route.command
     words = shlex.split(command)
     assert words[words.index("-L") + 1] == f"127.0.0.1:40123:{ticket.sockets}/able-otter"
     assert words[-5:] == [
@@ -138,7 +139,10 @@ def test_through_the_job_where_nobody_may_log_in_to_nodes(ticket: Ticket) -> Non
         "setup_wizard.relay",
         "able-otter",
     ]
-    assert command in tunnel.route(ticket, SPOT).note  # told as the second choice, too
+    second = tunnel.route(ticket, SPOT).note
+    assert command in second  # told as the second choice, too
+    assert "does not encrypt" in route.note
+    assert second.index("does not encrypt") < second.index(command), "known before it is run"
 
 
 def test_where_jobs_cannot_be_entered_no_relay_is_offered(world: World) -> None:

@@ -18,6 +18,12 @@ READABLE = (
     "From the login node to {host} it goes as plain HTTP over the cluster's own network: who administers it, "
     "or listens there, can read along."
 )
+# Who hears what Slurm carries between its own programs.
+HEARD = (
+    "which Slurm as a rule does not encrypt: who administers the cluster, or listens on its network, can "
+    "read along, the token too."
+)
+STEPS = "From the login node to {host} it goes through steps of your job, {heard}"
 NO_STEP = (
     "launch again with --i-understand-http-is-readable: then the last part goes over the cluster's own "
     "network, and can be read there."
@@ -62,11 +68,13 @@ class Tunnel:
         """The same port at both ends: it was free on the node, and most likely is on the laptop."""
         url = f"http://{LOOPBACK}:{spot.port}/"
         if ticket.nodes == "relay":
-            return Route(url, through_the_job(ticket, spot), anywhere=False)
+            note = STEPS.format(host=spot.host, heard=HEARD)
+            return Route(url, through_the_job(ticket, spot), note, anywhere=False)
         if ticket.nodes == "address":
             note = READABLE.format(host=spot.host)
             return Route(url, through_the_network(ticket, spot), note, anywhere=False)
-        instead = f"go through the job: {through_the_job(ticket, spot)}" if ticket.relay else NO_STEP
+        steps = f"go through steps of the job, {HEARD} The command: {through_the_job(ticket, spot)}"
+        instead = steps if ticket.relay else NO_STEP
         note = f"If {spot.host} does not let you in, {instead}"
         return Route(url, to_the_node(ticket, spot), note, anywhere=False)
 

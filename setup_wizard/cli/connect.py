@@ -119,7 +119,7 @@ def _serve(far: Far, session: str, browser: bool, json: bool) -> int:
     from setup_wizard.ui import access_pages, show
 
     with show.live(far.world, err=json, one=True) as live:
-        what = work.reach(far, session, live.report)
+        what = work.reach(far, session, live.report, lambda node: live.put(access_pages.through_steps(node)))
     _tell(far, what, json)
     if browser:
         show.put(access_pages.opened(work.open_browser(far, what)), far.world, err=True)

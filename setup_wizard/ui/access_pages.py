@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from setup_wizard.access.ssh_tunnel import HEARD
 from setup_wizard.ui.pages import GOOD, WARN
 from setup_wizard.ui.prompt import Option
 from setup_wizard.ui.sheet import GAP, Line, Page, Words, grid, line, title, whole
@@ -44,15 +45,15 @@ WAYS = (
 READERS = (
     ("your own network, your provider", "nothing", "nothing", "everything"),
     ("who runs the proxy", "everything", "not on the way", "not on the way"),
-    ("the network of the cluster", "all between proxy and node", "nothing (1)", "everything"),
+    ("the network of the cluster", "all between proxy and node", "nothing by ssh (1)", "everything"),
     ("the cluster's administrators", "everything", "everything", "everything"),
     ("other users of the cluster", "the log-in page", "the log-in page (2)", "the log-in page"),
     ("who gets the address with its token", "works as you", "nothing without your ssh", "works as you"),
 )
 NOTES = (
     "(1) Where a site lets no ssh to its nodes, the tunnel goes on from the login node through steps of your "
-    "job, and is as readable there as Slurm's own traffic. Where that is not allowed either, it goes on as "
-    "plain HTTP; you are asked first.",
+    f"job, {HEARD} `connect` says so before it does. Where that is not allowed either, it goes on as plain "
+    "HTTP; you are asked first.",
     "(2) Only users who are on the same node.",
 )
 ROOM = 8  # columns for the names of the ways
@@ -106,6 +107,12 @@ def under_way(host: str) -> Page:
     return [line(f"{host} is launching it right now; what came of it will be known in a moment.")]
 
 
+def through_steps(node: str) -> Page:
+    """Before a tunnel takes the way on which others can read along, as ssh to the node is refused."""
+    told = f"{node} lets in no ssh: the tunnel goes through steps of your job, {HEARD} Ctrl-C closes it."
+    return [line(told, mark=WARN)]
+
+
 def launched(session: str, host: str) -> Page:
     """It has a name from now on, whatever becomes of this connection."""
     return [line(f"{session} was launched on {host}.", mark=GOOD)]
@@ -128,7 +135,7 @@ def connected(what: Connected, host: str) -> Page:
     """A session on a cluster that answers on the laptop."""
     means = {
         "ssh": f"The tunnel goes to {what.seen.node} itself, encrypted all the way.",
-        "relay": "The tunnel goes through steps of your job; there it is as readable as Slurm's own traffic.",
+        "relay": f"The tunnel goes through steps of your job, {HEARD}",
         "address": f"From {host} to {what.seen.node} it goes as plain HTTP over the cluster's network.",
     }
     page: Page = [
