@@ -18,13 +18,6 @@ from tests.program import Account
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hpc-jupyter-setup-tests"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests stay on one worker, since they share what it has built; long ones say otherwise."""
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """A machine with an empty home, short patience and nothing of the caller's account."""

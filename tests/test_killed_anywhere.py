@@ -9,7 +9,7 @@ import pytest
 from setup_wizard.trees import picture
 from tests.program import Account
 
-SHARES = 8  # the moments are tried in so many shares, which run side by side
+SHARES = 8  # the moments are tried in so many shares, to see how far it is
 
 
 def _moments(account: Account, words: tuple[str, ...], log: Path) -> list[str]:
@@ -40,9 +40,7 @@ def moments(tmp_path_factory: pytest.TempPathFactory, tiny_mirror: str) -> list[
     return _moments(account, account.setup, folder / "log")
 
 
-@pytest.mark.parametrize(
-    "share", [pytest.param(n, marks=pytest.mark.xdist_group(f"killed {n}")) for n in range(SHARES)]
-)
+@pytest.mark.parametrize("share", range(SHARES))
 def test_run_again_and_undo_from_every_moment(
     share: int, moments: list[str], tmp_path: Path, tiny_mirror: str
 ) -> None:
