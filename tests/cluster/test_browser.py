@@ -124,3 +124,4 @@ def neighbour(cluster: Cluster) -> Iterator[str]:
             yield f"https://{name}.rps.test/"
         finally:
             server.terminate()
+            ask(cluster, "c2", f"destroytoken.cgi?token={name}")

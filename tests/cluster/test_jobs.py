@@ -48,6 +48,12 @@ def test_a_job_is_proven_listed_and_stopped(lab: Lab, scheduler: str, access: st
     assert lab.row(made["session"])["state"] == "ended"
 
 
+def test_qstat_tells_how_its_qsub_is_asked(lab: Lab) -> None:
+    """Where nothing is known but that there is a qsub: Slurm's speaks as Torque does, not as PBS Pro."""
+    said = lab.run("launch", *lab.words, "--site", "generic-pbs", "--dry-run")
+    assert "#PBS -l nodes=1:ppn=1\n" in said["script"]
+
+
 def test_a_job_that_waits_tells_why_and_can_be_followed_later(busy: Lab) -> None:
     """Held behind another job it is listed with the reason; `url` waits for it, and proves it then."""
     made = busy.launch("--detach")
@@ -87,16 +93,17 @@ def test_a_broken_node_is_told_and_mended(lab: Lab) -> None:
     assert lab.row(proxied["session"])["warning"] == ""
 
 
-def test_scancel_ends_it_in_order(lab: Lab) -> None:
-    """Cancelled behind our back, each still clears away what it had on the node and at the proxy."""
-    both = lab.both()
-    lab.cluster.login.run(["scancel", *(made["job"] for made in both)], check=True)
+@pytest.mark.parametrize(("scheduler", "command"), [("slurm", "scancel"), ("torque", "qdel")])
+def test_cancelled_behind_our_back_it_ends_in_order(lab: Lab, scheduler: str, command: str) -> None:
+    """Each still clears away what it had on the node and at the proxy."""
+    both = lab.both("--scheduler", scheduler)
+    lab.cluster.login.run([command, *(made["job"] for made in both)], check=True)
     lab.ended("ended", *both)
 
 
 def test_a_killed_jupyter_is_told(lab: Lab) -> None:
     """Jupyter is killed: the job ends in order, and the cause is in the list."""
-    both = lab.both()
+    both = lab.both("--scheduler", "torque")
     lab.cluster.node("c1").sh("pkill -9 -u alice -f -- [-]-config=/tmp/hjs-")
     for row in lab.ended("died", *both):
         assert "memory" in row["detail"]
