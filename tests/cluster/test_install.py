@@ -61,8 +61,9 @@ class Laptop:
 
     def until_quiet(self) -> None:
         """Wait until nothing of it runs any more, here or there."""
-        until(lambda: not self.cluster.laptop.run(["pgrep", "-a", "ssh"]).stdout, 60)
-        until(lambda: not self.cluster.login.run(["pgrep", "-a", "-u", "alice", "python|pip"]).stdout, 120)
+        until(lambda: not self.cluster.laptop.run(["pgrep", "ssh"]).stdout, 60)
+        its = ["pgrep", "-f", f"python3 -$|{PLACE}"]
+        until(lambda: not self.cluster.login.run(its).stdout, 120)
 
     @property
     def programs(self) -> list[Path]:
