@@ -99,7 +99,7 @@ def test_nothing_is_installed_unasked(laptop: Laptop) -> None:
 
 
 def test_interrupted_and_called_again(laptop: Laptop) -> None:
-    """Ctrl-C, or the network is cut: whole or nothing is there; called again, it goes on, to a proof."""
+    """Ctrl-C, or the connection is cut: whole or nothing is there; called again, it goes on, to a proof."""
     terminal = laptop.connect("--install")
     laptop.until(FILLING)
     terminal.sendintr()
@@ -108,10 +108,10 @@ def test_interrupted_and_called_again(laptop: Laptop) -> None:
     assert not laptop.is_whole()
     terminal = laptop.connect("--install")
     laptop.until(BEGUN)
-    laptop.cluster.laptop.unplug()
+    laptop.cluster.login.kill_all("sshd")
     terminal.expect("Connect again")
     assert ended(terminal) == 4
-    laptop.cluster.laptop.plug()
+    laptop.cluster.start_sshd("login")
     laptop.until_quiet()
     laptop.is_whole()  # or there is nothing: it went on to its next word, which nobody heard, or to its end
     ready(laptop.connect("--install"), laptop.lab)
