@@ -81,9 +81,11 @@ def prove(world: World, mine: Session, report: Report = silent) -> Launched:
             if not address.command:  # else it answers only on the laptop
                 proof.it_is_ours(world, target)
             return Launched(mine, address, target.url, Proof(done.kernel_prefix, done.answer, done.via))
-        except NotProven:
+        except NotProven as e:
             if world.now() > over:
-                raise
+                look, end = (f"hpc-jupyter-setup {verb} {mine.id}" for verb in ("url", "stop"))
+                fix = f"Look again: {look}\nEnd it: {end}"
+                raise NotProven(f"{e.problem} The session {mine.id} goes on.", fix=fix) from e
         world.sleep(LOOK)
 
 

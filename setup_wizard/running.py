@@ -161,7 +161,8 @@ def _row(world: World, s: Session | Damaged, state: JobState | None) -> Row:
     if not address.url:
         return change(row, state="starting", node=address.host, warning=address.warning)
     if not session.proven(s.folder, address):
-        return change(row, node=address.host, state="starting", detail=row.detail or UNPROVEN)
+        begun = row if isinstance(state, Unknown) else change(row, state="starting", detail=UNPROVEN)
+        return change(begun, node=address.host)
     ready = row if isinstance(state, Unknown) else change(row, state="ready")
     more = {"warning": address.warning, "command": address.command}
     return change(ready, node=address.host, url=url_of(s, address), **more)

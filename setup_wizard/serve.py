@@ -194,8 +194,9 @@ class Serve:
         """Whoever changes an environment asks first whether a kernel runs from it, wherever he is."""
         used = session.Used(in_use.prefixes(self.world, mine))
         if used != self.used:
-            session.write(self.session.folder, used)
-            self.used = used
+            with contextlib.suppress(SetupError):  # a full disk is no reason to end what computes
+                session.write(self.session.folder, used)
+                self.used = used
 
     def _wait(self, seconds: float) -> None:
         """Wait, and raise the end when a signal asks for it or Jupyter has died."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import session_parts as parts
+from web_server import WebServer
 
 from setup_wizard import launch, proof, running, session
 from setup_wizard.errors import BadInput, Busy, MachineBlocks, NotProven
@@ -284,6 +285,24 @@ def test_a_session_whose_kernel_does_not_answer_right_ends_as_not_proven(
     (row,) = launch.sessions(world)
     assert (row.state, "42 was expected" in row.detail) == ("died", True)
     parts.assert_nothing_left(world, session.load(row.folder))
+
+
+def test_a_stranger_at_the_address_of_a_proven_session_ends_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for its URL hears of it, and how to look again; the token goes nowhere."""
+    monkeypatch.setattr(launch, "SURE", 0.2)
+    mine = session.reserve(world, Job(world.home, world.home), session.this_process(world))
+    with WebServer() as web:
+        web.serve("/api", b'{"version": "2.21.0"}')
+        session.write(mine.folder, Address(f"{web.url}/", "c1", 1, world.now()))
+        session.write(mine.folder, Proven(f"{web.url}/", "/prefix", "42", "websocket"))
+        with pytest.raises(NotProven, match=f"The session {mine.id} goes on") as told:
+            launch.prove(world, mine)
+        assert f"hpc-jupyter-setup url {mine.id}" in told.value.fix
+        token = session.secret(mine, "token")
+        assert not any(token in a.path or token in str(a.headers) for a in web.asked)
+    assert session.read(mine.folder, End) is None
 
 
 # --- interrupted, refused, dead -------------------------------------------------------------------------

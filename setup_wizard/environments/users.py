@@ -44,8 +44,9 @@ def of(world: World, prefix: Path) -> Users:
     """Who runs, or may run, from the environment. Other nodes are known by what their sessions have noted."""
     real = Path(os.path.realpath(prefix))
     below = {pid: exe.name for pid, exe in world.programs().items() if exe.is_relative_to(real)}
-    for pid, _ in world.marked(f"{byte_code.MARK}={prefix}"):  # which lets itself be ended
-        below.pop(pid, None)
+    for path in {prefix, real}:
+        for pid, _ in world.marked(f"{byte_code.MARK}={path}"):  # which lets itself be ended
+            below.pop(pid, None)
     mine = dict(_sessions(world, real, set(below)))
     alive = {row.id for row in running.sessions(world) if row.alive} if mine else set()
     kernels = {pid for pids in mine.values() for pid in pids}
