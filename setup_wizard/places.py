@@ -8,7 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard.quota import Quota, quota_of
+from setup_wizard import sites
+from setup_wizard.errors import SetupError
+from setup_wizard.quota import Quota, quotas_of
+from setup_wizard.sites import Site
 from setup_wizard.world import Disk, World
 
 ROOM = 3_000_000_000  # bytes: conda (1 GB), an environment (1.2 GB), the packages while they are fetched
@@ -22,23 +25,23 @@ ELSEWHERE = (
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A folder: why it is proposed, its disk, and the user's quota there (None: none known)."""
+    """A folder: why it is proposed, its disk, and the quotas known to count what is written there."""
 
     path: Path
     why: str
     disk: Disk
-    quota: Quota | None = None
+    quotas: tuple[Quota, ...] = ()
 
     @property
     def free_bytes(self) -> int:
-        """Bytes that the user may write there: by the disk, and by the quota where one is known."""
-        quota = self.quota.free_bytes if self.quota else None
-        return self.disk.free_bytes if quota is None else min(quota, self.disk.free_bytes)
+        """Bytes that the user may write there: by the disk, and by the quotas that are known."""
+        known = [q.free_bytes for q in self.quotas]
+        return min([self.disk.free_bytes, *(n for n in known if n is not None)])
 
     @property
     def free_files(self) -> int | None:
         """Files that the user may make there; None: no limit is known."""
-        known = [self.disk.free_files, self.quota.free_files if self.quota else None]
+        known = [self.disk.free_files, *(q.free_files for q in self.quotas)]
         return min((n for n in known if n is not None), default=None)
 
     def has(self, room: int = ROOM, files: int = FILES) -> bool:
@@ -49,17 +52,29 @@ class Place(msgspec.Struct, frozen=True):
 def places(world: World) -> list[Place]:
     """The home and the larger file systems that the centre names; those with room for it all come first."""
     seen: dict[str, Place] = {}
+    site = site_here(world)
     for path, why in _candidates(world):
         real = os.path.realpath(path)
         if real not in seen and _usable(world, path):
-            seen[real] = place(world, path, why)
-    found = list(seen.values()) or [place(world, world.home, "your home")]
+            seen[real] = place(world, path, why, site)
+    found = list(seen.values()) or [place(world, world.home, "your home", site)]
     return sorted(found, key=lambda p: not p.has())
 
 
-def place(world: World, path: Path, why: str = "named") -> Place:
-    """A path, there already or not, with the disk and the quota that it is, or would be, on."""
-    return Place(path, why, world.disk(path), None if world.uid == 0 else quota_of(world, path))
+def place(world: World, path: Path, why: str = "named", site: Site | None = None) -> Place:
+    """A path, there already or not, with the disk and the quotas that it is, or would be, on."""
+    disk = world.disk(path)
+    if world.uid == 0:  # no quota binds root
+        return Place(path, why, disk)
+    return Place(path, why, disk, quotas_of(world, path, (site or site_here(world)).quota))
+
+
+def site_here(world: World) -> Site:
+    """The site that we are on; one of which nothing is known where its files cannot be read."""
+    try:
+        return sites.detect(world, sites.known(world)).site
+    except SetupError:
+        return Site(name="unknown", title="", scheduler="local")
 
 
 def _candidates(world: World) -> Iterator[tuple[Path, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,7 +15,6 @@ from web_server import WebServer, mute, status
 from setup_wizard import trees
 from setup_wizard.places import places
 from setup_wizard.preflight import Finding, Questions, look, network
-from setup_wizard.quota import Quota, parse, quota_of
 from setup_wizard.world import Disk, Limits, Mount, World
 
 GB = 10**9
@@ -206,7 +206,7 @@ def test_the_places_with_room_come_first(account: Account, tmp_path: Path) -> No
         account, "quota", f"echo '{account.mount(account.home).source} 9000000* 8000000 9000000 6days 1 0 0'"
     )
     first, *_ = places(account)
-    assert first.quota
+    assert first.quotas
     assert first.free_bytes == 0
     assert not first.has()
 
@@ -254,72 +254,18 @@ def test_a_noexec_temporary_folder(account: Account, asked: Questions) -> None:
     assert (found.level, found.fix) == ("bad", "unset TMPDIR")
 
 
-# --- quota ------------------------------------------------------------------------------------------------
-
-WRAPPED = """Disk quotas for user alice (uid 1000):
-     Filesystem  blocks   quota   limit   grace   files   quota   limit   grace
-server.example.org:/export/home/alice
-                9823412* 9000000 11000000   6days  120000       0  200000
-/dev/sda1           10       0       0              7       0       0
-"""
-LUSTRE = """Disk quotas for usr alice (uid 1000):
-      Filesystem  kbytes   quota   limit   grace   files   quota   limit   grace
- /lustre/scratch [1234567]  10000000 11000000       -   12345  100000  110000       -
-"""
-
-
-def test_quota_is_read_in_all_its_shapes() -> None:
-    """Wrapped names, stars, brackets, graces or none; lines without a limit are left out."""
-    assert list(parse(WRAPPED)) == [
-        Quota("server.example.org:/export/home/alice", 9823412 * 1024, 9000000 * 1024, 120000, 200000)
-    ]
-    assert list(parse(LUSTRE)) == [Quota("/lustre/scratch", 1234567 * 1024, 10000000 * 1024, 12345, 100000)]
-    for nothing in ("", "Disk quotas for user root (uid 0): none\n", "quota: error while getting\n  1 2 3\n"):
-        assert list(parse(nothing)) == []
-
-
-def test_quota_counts_what_is_left() -> None:
-    """Free is what remains to the soft limit, never less than nothing; None where there is no limit."""
-    (quota,) = parse(WRAPPED)
-    assert (quota.free_bytes, quota.free_files) == (0, 80000)
-
-
-def test_the_quota_of_the_right_file_system(account: Account) -> None:
-    """The line for the device below the path counts; an exceeded quota exits 1 and counts too."""
-    account.facts["mount"] = Mount("server.example.org:/export/home/alice", "/home/alice", "nfs4")
-    program(account, "quota", f"cat <<'X'\n{WRAPPED}X\nexit 1")
-    found = quota_of(account, account.home)
-    assert found
-    assert found.limit_bytes == 9000000 * 1024
-    account.facts["mount"] = Mount("/dev/other", "/", "ext4")
-    assert quota_of(account, account.home) is None
-
-
-def test_lustre_is_asked_by_lfs(account: Account) -> None:
-    """On Lustre `lfs quota` is asked for the mount point and the user."""
-    account.facts["mount"] = Mount("10.0.0.1@o2ib:/scratch", "/lustre/scratch", "lustre")
-    program(account, "lfs", f'[ "$*" = "quota -q -u student /lustre/scratch" ] && cat <<"X"\n{LUSTRE}X')
-    found = quota_of(account, account.home)
-    assert found
-    assert found.limit_files == 100000
-
-
-def test_a_quota_server_that_is_away(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A `quota` that never answers costs its patience, and then nobody knows."""
-    monkeypatch.setattr("setup_wizard.quota.PATIENCE", 0.3)
-    program(account, "quota", "sleep 600")
-    began = time.monotonic()
-    assert quota_of(account, account.home) is None
-    assert time.monotonic() - began < 5
-
-
 def test_the_quota_is_shown(account: Account, asked: Questions) -> None:
     """Where a quota is short of what is needed, it is named with what is used of it."""
     source = account.mount(account.home).source
-    program(account, "quota", f"echo '{source} 7000000 8000000 9000000 100 0 0'")
+    program(account, "quota", f"[[ $2 == -g ]] || echo '{source} 7000000 8000000 9000000 100 0 0'")
     found = the(look(account, asked), "1.0 GB and 10,000,000 files free")
     assert found.level == "bad"
     assert "Your quota there: 7.2 GB of 8.2 GB used." in found.detail
+    assert "The quota of the group" not in found.detail
+    program(account, "quota", f"[[ $2 != -g ]] || echo '{source} 7000000 8000000 9000000 100 0 0'")
+    found = the(look(account, asked), "1.0 GB and 10,000,000 files free")
+    assert re.search(r"The quota of the group \S+ there: 7.2 GB of 8.2 GB used\.", found.detail)
+    assert "Your quota" not in found.detail
 
 
 # --- other Pythons ----------------------------------------------------------------------------------------

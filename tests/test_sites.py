@@ -427,6 +427,13 @@ def test_a_changed_file_is_read_again(host: MakeHost) -> None:
         ("rps: https://x.example.org/", "4:6", "is not a domain", "without https://"),
         ("login_hosts: ['login[0-9']", "4:15", "is not a regular expression", "single quotes"),
         ("markers: {hosts: ['*.example.org']}", "4:19", "is not a regular expression", "whole host name"),
+        (
+            "quota: [lfs quota /x | tail -1]",
+            "4:9",
+            "is not a command and its words",
+            "without a shell's signs",
+        ),
+        ('quota: ["quota \'x"]', "4:9", "is not a command and its words", "one command"),
         ("ssh_to_compute: maybe", "4:17", "cannot be «maybe»", "no, unknown, yes"),
     ],
 )

@@ -10,6 +10,7 @@ from setup_wizard import trees
 from setup_wizard.conda import prefix as prefixes
 from setup_wizard.places import Place, place, places
 from setup_wizard.preflight.finding import Finding, Questions, from_error
+from setup_wizard.quota import Quota
 from setup_wizard.world import World
 
 NETWORK = {"nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb3", "afs", "panfs", "fuse.sshfs"}
@@ -82,15 +83,17 @@ def _fits(there: Place, asked: Questions, otherwise: str) -> Finding:
 
 
 def _by_quota(there: Place) -> str:
-    quota = there.quota
-    if not quota:
-        return ""
+    return " ".join(_said(quota) for quota in there.quotas)
+
+
+def _said(quota: Quota) -> str:
     parts = []
     if quota.limit_bytes is not None:
         parts.append(f"{_bytes(quota.used_bytes)} of {_bytes(quota.limit_bytes)}")
     if quota.limit_files is not None:
         parts.append(f"{quota.used_files:,} of {quota.limit_files:,} files")
-    return f"Your quota there: {' and '.join(parts)} used."
+    whose = f"The quota of the {quota.whose}" if quota.whose else "Your quota"
+    return f"{whose} there: {' and '.join(parts)} used."
 
 
 def _bytes(n: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +96,7 @@ def read(path: Path) -> Site:
     _check_partitions(loaded)
     _check_proxy(loaded)
     _check_exclusive(loaded)
+    _check_quota(loaded)
     return loaded.value
 
 
@@ -124,6 +126,19 @@ def _check_exclusive(loaded: Loaded[Site]) -> None:
             f"{loaded.at('exclusive')}: whole nodes are asked of Slurm alone.",
             fix="Take the line out: with Torque and PBS a queue decides whether jobs share nodes.",
         )
+
+
+def _check_quota(loaded: Loaded[Site]) -> None:
+    for i, command in enumerate(loaded.value.quota):
+        try:
+            words = shlex.split(command)
+        except ValueError:
+            words = []
+        if not words or re.search(r"[|;&<>`]|\$\(", command):
+            raise BadInput(
+                f"{loaded.at('quota', i)}: «{command}» is not a command and its words.",
+                fix="Write one command without a shell's signs: lfs quota -q -u $USER /scratch",
+            )
 
 
 def _check_name(loaded: Loaded[Site], path: Path) -> None:

@@ -64,7 +64,8 @@ def _prefix(place: Place, family: str, world: World) -> Option:
 def room(place: Place) -> str:
     """What is free in a place: «212 GB and 4.0 million files free, ext4, quota»."""
     files = f" and {count(place.free_files, 'files')}" if place.free_files is not None else ""
-    quota = ", by your quota" if place.quota else ""
+    whose = {q.whose for q in place.quotas}
+    quota = ", by your quota" if "" in whose else ", by a quota" if whose else ""
     return f"{size(place.free_bytes)}{files} free{quota} ({place.disk.kind})"
 
 
