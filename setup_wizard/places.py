@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from setup_wizard import sites
-from setup_wizard.errors import SetupError
+from setup_wizard.errors import MachineBlocks, SetupError
+from setup_wizard.jupyter.nook import FAR, MEMORY, filled
 from setup_wizard.quota import Quota, quotas_of
 from setup_wizard.sites import Site
 from setup_wizard.world import Disk, World
@@ -20,8 +21,12 @@ FILES = 60_000  # inodes of the same
 ELSEWHERE = (
     ("WORK", "your work file system ($WORK)"),
     ("PROJECT", "your project's file system ($PROJECT)"),
-    ("SCRATCH", "scratch ($SCRATCH): centres delete old files there"),
+    ("SCRATCH", "scratch ($SCRATCH)"),
 )
+OLD_FILES = "centres delete old files there; after how long is not known here"
+
+
+_ENDLESS = Disk(1 << 62, None, "")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -44,6 +49,13 @@ class Place(msgspec.Struct, frozen=True):
         known = [self.disk.free_files, *(q.free_files for q in self.quotas)]
         return min((n for n in known if n is not None), default=None)
 
+    def bound_by(self, room: int, files: int) -> str:
+        """Whose limit is too low for so many: "your quota", "the quota of the group x"; "": the disk's."""
+        for quota in self.quotas:
+            if not Place(self.path, "", _ENDLESS, (quota,)).has(room, files):
+                return f"the quota of the {quota.whose}" if quota.whose else "your quota"
+        return ""
+
     def has(self, room: int = ROOM, files: int = FILES) -> bool:
         """Whether so many bytes and files still go there."""
         return self.free_bytes >= room and (self.free_files is None or self.free_files >= files)
@@ -53,7 +65,7 @@ def places(world: World) -> list[Place]:
     """The home and the larger file systems that the centre names; those with room for it all come first."""
     seen: dict[str, Place] = {}
     site = site_here(world)
-    for path, why in _candidates(world):
+    for path, why in _candidates(world, site):
         real = os.path.realpath(path)
         if real not in seen and _usable(world, path):
             seen[real] = place(world, path, why, site)
@@ -77,11 +89,36 @@ def site_here(world: World) -> Site:
         return Site(name="unknown", title="", scheduler="local")
 
 
-def _candidates(world: World) -> Iterator[tuple[Path, str]]:
+def local_places(world: World) -> list[Place]:
+    """Folders on this machine's own disks, not in its memory: what lies there is seen from here only."""
+    found = [world.env.get("TMPDIR", ""), "/tmp", "/var/tmp"]
+    folders = [Path(p) for p in dict.fromkeys(found) if p.startswith("/") and _usable(world, Path(p))]
+    seen = (place(world, p, "a disk of this machine") for p in folders)
+    return [p for p in seen if not p.disk.kind.startswith((*FAR, *MEMORY))]
+
+
+def _candidates(world: World, site: Site) -> Iterator[tuple[Path, str]]:
     yield world.home, "your home"
+    purged = {os.path.realpath(p): rule for key, rule in site.purge.items() if (p := _filled(world, key))}
     for name, why in ELSEWHERE:
         if world.env.get(name, "").startswith("/"):
-            yield Path(world.env[name]), why
+            path = Path(world.env[name])
+            rule = purged.get(os.path.realpath(path), "")
+            told = f"files are deleted there {rule}" if rule else OLD_FILES if name == "SCRATCH" else ""
+            yield path, ": ".join(filter(None, (why, told)))
+    for text in site.scratch:
+        named = _filled(world, text)
+        if named.startswith("/") and world.disk(Path(named)).kind.startswith(FAR):  # seen from the nodes too
+            rule = purged.get(os.path.realpath(named), "")
+            yield Path(named), f"scratch: {f'files are deleted there {rule}' if rule else OLD_FILES}"
+
+
+def _filled(world: World, text: str) -> str:
+    """A path with the variables in it; "" where one of them is not there."""
+    try:
+        return filled(world, text)
+    except MachineBlocks:
+        return ""
 
 
 def _usable(world: World, path: Path) -> bool:

@@ -17,17 +17,16 @@ from setup_wizard.apply import (
     refuse_blocked,
     with_forecasts,
 )
+from setup_wizard.cli.shortage import refuse_shortage
 from setup_wizard.conda import byte_code, contents
-from setup_wizard.errors import BadInput, Busy, Declined, MachineBlocks
+from setup_wizard.errors import BadInput, Busy, Declined
 from setup_wizard.journal import Journal, Planned
-from setup_wizard.places import places
 from setup_wizard.plan import Plan
 from setup_wizard.schedulers import Resources
 from setup_wizard.sites.detection import on_a_node
 from setup_wizard.step import Done, Todo
 from setup_wizard.steps import AnyStep, CondaEnv, Reinstalled, Settled
 from setup_wizard.ui import show
-from setup_wizard.ui.totals import Need, Totals
 from setup_wizard.world import Progress, World
 
 
@@ -70,36 +69,8 @@ def show_plan(reviewed: list[Reviewed], world: World, how: How) -> list[Reviewed
         show.put(show.plan(reviewed, sums, world.home, long=how.dry_run), world)
     elif how.dry_run:
         show.put_json({"ok": True, "plan": reviewed})
-    refuse_shortage(sums, world)
+    refuse_shortage(sums, [r.step for r in reviewed], world)
     return reviewed
-
-
-def refuse_shortage(sums: Totals, world: World) -> None:
-    """Raise MachineBlocks where the plan needs more than is free, by the disk or by a known quota.
-
-    The fix names the places of this account that have the room.
-    """
-    for need in sums.needs:
-        if not need.fits:
-            files = "" if need.free_files is None else f" and {need.free_files:,} files"
-            raise MachineBlocks(
-                f"The plan needs {need.bytes / 1e9:.1f} GB and {need.files:,} files at {need.where}; "
-                f"free there are {need.free_bytes / 1e9:.1f} GB{files}.",
-                fix=_elsewhere(need, world),
-            )
-
-
-def _elsewhere(need: Need, world: World) -> str:
-    """Where there is room for it; what is there already has to be made anew to be elsewhere."""
-    command = "hpc-jupyter-setup env create FILE " if contents.is_environment(need.where) else ""
-    roomy = [p for p in places(world) if p.has(need.bytes, need.files)]
-    if not roomy:
-        return (
-            f"Make room (du -xsh {world.home}/* | sort -h), choose another place (--prefix), or ask for less."
-        )
-    if need.kept:
-        return "\n".join(f"Let it keep packages there: export CONDA_PKGS_DIRS={p.path}/pkgs" for p in roomy)
-    return "\n".join(f"Take {p.why}: {command}--prefix {p.path / need.where.name}" for p in roomy)
 
 
 def agree(question: str, how: How, explain: object = None) -> None:

@@ -19,6 +19,7 @@ PREFIX, OWNER = "hjs-", "owner"
 LONGEST = 107  # bytes of a Unix socket's path, less the NUL
 SOCKET = len("/run/kernel-00000000-0000-0000-0000-000000000000-ipc-5")
 FAR = ("nfs", "lustre", "gpfs", "beegfs", "ceph", "cifs", "smb", "panfs", "afs", "fuse.")
+MEMORY = ("tmpfs", "ramfs")  # what lies there is taken from the job's memory: the last choice
 PAUSE = 0.05  # seconds between two looks whether the processes have ended
 
 

@@ -21,14 +21,13 @@ import msgspec
 from setup_wizard.errors import MachineBlocks, SetupError
 from setup_wizard.files import cannot_write
 from setup_wizard.jupyter import mounted
-from setup_wizard.jupyter.nook import FAR, PREFIX, Nook, filled, remove_copy
+from setup_wizard.jupyter.nook import FAR, MEMORY, PREFIX, Nook, filled, remove_copy
 from setup_wizard.world import Progress, Report, World
 
 if TYPE_CHECKING:
     from setup_wizard.conda.packed import Packed
 
 ROOM = 1.1  # times what it holds: blocks are larger than the ends of files
-MEMORY = ("tmpfs", "ramfs")  # what lies there is taken from the job's memory: the last choice
 PATIENCE = 120.0  # seconds to unpack, where it can run as it is: who follows the session waits for 600
 VARIABLES = ("SLURM_TMPDIR", "TMPDIR")
 

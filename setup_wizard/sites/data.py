@@ -74,6 +74,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     node_suffix: str = ""  # what makes a compute node's name a full one
     ssh_to_compute: YesNo = "unknown"
     scratch: tuple[str, ...] = ()  # with $USER, $SCRATCH, … as the shell of the site knows them
+    purge: dict[str, str] = {}  # a folder of `scratch`, and when files are deleted there: "after 90 days"
     quota: tuple[str, ...] = ()  # commands that print quotas as `quota` or `lfs quota` do
     packed: bool = False  # environments are to be unpacked on the node's own disk
     modules: tuple[str, ...] = ()  # worth a try

@@ -96,6 +96,7 @@ def read(path: Path) -> Site:
     _check_partitions(loaded)
     _check_proxy(loaded)
     _check_exclusive(loaded)
+    _check_purge(loaded)
     _check_quota(loaded)
     return loaded.value
 
@@ -126,6 +127,15 @@ def _check_exclusive(loaded: Loaded[Site]) -> None:
             f"{loaded.at('exclusive')}: whole nodes are asked of Slurm alone.",
             fix="Take the line out: with Torque and PBS a queue decides whether jobs share nodes.",
         )
+
+
+def _check_purge(loaded: Loaded[Site]) -> None:
+    for folder in loaded.value.purge:
+        if folder not in loaded.value.scratch:
+            raise BadInput(
+                f"{loaded.at('purge')}: «{folder}» is not one of the folders of «scratch».",
+                fix=f"Write it as it stands there, or add it there: scratch: [{folder}]",
+            )
 
 
 def _check_quota(loaded: Loaded[Site]) -> None:

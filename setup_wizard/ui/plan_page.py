@@ -52,6 +52,7 @@ def _need(need: Need, home: Path) -> list[tuple[Words, ...]]:
     free = size(need.free_bytes)
     if need.free_files is not None:
         free += f", {count(need.free_files, 'files')}"
+    free += f", by {need.by}" if need.by else ""
     return [
         ("on disk", needed if need.fits else (f"{needed}: more than there is", "bad")),
         ("free there", free),

@@ -85,6 +85,7 @@ def _facts(site: Site) -> list[tuple[str, str]]:
         ("Constraint", f"one of {', '.join(site.constraint)}" if site.constraint else ""),
         ("Nodes", "whole ones, for one job alone" if site.exclusive else ""),
         ("Large files", "  ".join(site.scratch)),
+        ("Files are deleted", "; ".join(f"in {folder} {rule}" for folder, rule in site.purge.items())),
         ("Asked for quotas", "; ".join(site.quota)),
         ("Modules", " ".join(site.modules)),
         ("Guide", site.guide),

@@ -30,6 +30,7 @@ class Need(msgspec.Struct, frozen=True):
     free_bytes: int
     free_files: int | None
     kept: bool = False
+    by: str = ""  # whose limit it is, where that is not the disk's: "your quota"
 
     @property
     def fits(self) -> bool:
@@ -64,15 +65,9 @@ def totals(reviewed: Sequence[Reviewed], world: World) -> Totals:
 def _need(costs: list[Kept], world: World, *, kept: bool) -> Need:
     where = min((cost.where for cost in costs), key=lambda p: len(p.parts))
     there = place(world, where)
-    return Need(
-        where,
-        there.disk.kind,
-        sum(cost.bytes for cost in costs),
-        sum(cost.files for cost in costs),
-        there.free_bytes,
-        there.free_files,
-        kept,
-    )
+    size, files = sum(cost.bytes for cost in costs), sum(cost.files for cost in costs)
+    by = there.bound_by(size, files)
+    return Need(where, there.disk.kind, size, files, there.free_bytes, there.free_files, kept, by)
 
 
 def _device(path: Path) -> int:
