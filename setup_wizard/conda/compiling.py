@@ -8,6 +8,7 @@ whole or not at all; then its name is printed.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import py_compile
@@ -15,18 +16,25 @@ import shutil
 import sys
 import warnings
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 def main() -> None:
     """Carry out the orders, one after the other."""
     warnings.simplefilter("ignore")  # an odd escape sequence is its author's business
     for text in sys.stdin:
         order = json.loads(text)
-        make(order["folder"], order["files"])
+        try:
+            make(order["folder"], order["files"])
+        except OSError as e:
+            if e.errno in FULL:
+                return
+            raise
         print(order["folder"], flush=True)
 
 
 def make(folder: str, files: list[list[str]]) -> None:
-    """Fill a folder beside, and rename it."""
+    """Fill a folder beside, and rename it. A full disk raises: what has no byte code now gets it later."""
     above, name = os.path.split(folder)
     building = os.path.join(above, "." + name)
     shutil.rmtree(building, ignore_errors=True)
@@ -41,7 +49,9 @@ def compile_one(source: str, shown: str, target: str) -> None:
     checked = py_compile.PycInvalidationMode.CHECKED_HASH
     try:
         py_compile.compile(source, target, shown, doraise=True, invalidation_mode=checked)
-    except (py_compile.PyCompileError, OSError, ValueError, RecursionError):
+    except (py_compile.PyCompileError, OSError, ValueError, RecursionError) as e:
+        if getattr(e, "errno", 0) in FULL:
+            raise
         if os.path.exists(target):
             os.unlink(target)
 
