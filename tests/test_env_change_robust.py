@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import random
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,7 +19,6 @@ from setup_wizard.world import World
 from tests.channels import channel, spec
 from tests.program import ROOT, Account
 
-SEED, ROUNDS, KILLS = 4, 6, 3  # create, update and remove are killed three times each, six times over: 54
 TRUNK = [
     stub(f"t{i}", v, files={f"lib/t{i}/f{j}": f"{v} {j}".encode() * 50 for j in range(20)}, noarch="generic")
     for i in range(6)
@@ -56,18 +52,6 @@ def begin(account: Account, *words: str) -> subprocess.Popen[bytes]:
     )
 
 
-def killed(account: Account, after: float, *words: str) -> bool:
-    """Kill the command and all that it started some seconds after its start; whether that came in time."""
-    victim = begin(account, *words)
-    try:
-        victim.wait(after)
-        return False
-    except subprocess.TimeoutExpired:
-        os.killpg(victim.pid, signal.SIGKILL)
-        victim.wait()
-        return True
-
-
 def whole(account: Account, prefix: Path, versions: dict[str, str]) -> None:
     """The environment holds just these, every file is right, and nothing lies about."""
     assert contents.stems(prefix) == tuple(sorted(f"{n}-{v}-0" for n, v in versions.items()))
@@ -87,37 +71,7 @@ def whole(account: Account, prefix: Path, versions: dict[str, str]) -> None:
     ]
 
 
-def test_killed_anywhere_then_again(tmp_path: Path, url: str) -> None:
-    """SIGKILL at random moments of create, update and remove, and the same again: complete, nothing left."""
-    dice = random.Random(SEED)
-    account = Account(tmp_path / "home")
-    before = picture(account.home)
-    prefix = account.home / "envs/trunk"
-    took, in_time = dict.fromkeys(("create", "update", "remove-package"), 0.5), 0
-    for _ in range(ROUNDS):
-        yml = yaml_of(account, url, *OLD)
-        gone = [f"t{i}" for i in dice.sample(range(6), 3)]
-        for words, want in (
-            (("create", str(yml), "-p", str(prefix)), dict.fromkeys(NAMES, "1.0")),
-            (("update", "-p", str(prefix)), dict.fromkeys(NAMES, "2.0")),
-            (("remove-package", "-p", str(prefix), *gone), dict.fromkeys(NAMES - set(gone), "2.0")),
-        ):
-            if words[0] == "update":
-                yaml_of(account, url, *sorted(NAMES))
-            most = took[words[0]]  # as long as it took last: how busy the machine is changes
-            in_time += sum(killed(account, dice.uniform(0.2, 1) * most, *words) for _ in range(KILLS))
-            began = time.monotonic()
-            again = account.run("env", *words, "--yes")
-            took[words[0]] = max(0.3, time.monotonic() - began)
-            assert again.returncode == 0 or "has no package" in again.stderr, again.stderr
-            whole(account, prefix, want)
-        assert account.run("undo", "--yes").returncode == 0
-        yml.unlink()
-        assert picture(account.home) == before
-    assert in_time >= 3 * ROUNDS, "most of them came in time"
-
-
-# --- a disk without room ----------------------------------------------------------------------------------
+# --- what is in the way ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("then", ["update", "undo"])

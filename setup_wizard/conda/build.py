@@ -122,6 +122,8 @@ def finish(work: Work, update: str = "") -> None:
     contents.write_variables(prefix, {**spec.variables, **secret}, private=bool(secret))
     for name in lost:
         work.warn(secret_variables.to_be_set(name, prefix))
+    if work.byte_code:  # pip starts faster by it
+        byte_code.link(prefix, work.pkgs)
     pip = pip_digest(spec, prefix)
     if pip and (before is None or before.pip != pip):
         pip_install(work.world, prefix, spec, work.report)
@@ -130,8 +132,6 @@ def finish(work: Work, update: str = "") -> None:
     records = tuple(stem for stem in contents.stems(prefix) if contents.name_of(stem) not in theirs)
     history.update(prefix, spec.dependencies, work.world.now(), theirs)
     (prefix / BUILDING).unlink(missing_ok=True)
-    if work.byte_code:
-        byte_code.link(prefix, work.pkgs)
     said = tuple({**spec.variables, **spec.secret})
     note = contents.Whole(digest(spec), pip, records, theirs=theirs, update=update, variables=said)
     contents.say_whole(prefix, note)

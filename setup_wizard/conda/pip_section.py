@@ -83,7 +83,8 @@ def _offline(world: World, prefix: Path) -> list[str]:
 def _pip_env(world: World, prefix: Path) -> dict[str, str]:
     """Caches lie in ours, so that they go when we go.
 
-    pip asks rustc for its version, and rustc, where rustup provides it, makes a ~/.rustup.
+    pip asks rustc for its version, and rustc, where rustup provides it, makes a ~/.rustup. Byte code is made
+    once for all environments; a pip that is killed while it writes its own would leave half of it.
     """
     rust = {} if (world.home / ".rustup").exists() else {"RUSTUP_HOME": str(world.cache / "rustup")}
     return world.clean_env(
@@ -92,6 +93,7 @@ def _pip_env(world: World, prefix: Path) -> dict[str, str]:
         UV_CACHE_DIR=str(world.cache / "uv"),
         PATH=f"{prefix}/bin:{world.env.get('PATH', '/usr/bin:/bin')}",
         PIP_REQUIRE_VIRTUALENV="0",
+        PYTHONDONTWRITEBYTECODE="1",
         PIP_USER="0",
     )
 
