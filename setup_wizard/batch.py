@@ -1,6 +1,7 @@
-"""One of our own commands as a batch job: handed over, followed by what it writes, ended on request.
+"""Work of ours as a batch job: handed over, followed by what it writes, ended on request.
 
-Its folder holds the script, what it says of its progress (`job.log`) and, at the very end, `result.json`.
+Its folder holds the script, what is to be done (`plan.json`), what it says of its progress (`job.log`) and,
+at the very end, `result.json`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from setup_wizard import asking, orders, schedulers
+from setup_wizard import asking, files, orders, schedulers
 from setup_wizard.errors import BadInput, MachineBlocks, SetupError
 from setup_wizard.schedulers import LOG, SCRIPT, Gone, JobState, Resources, Waiting
 from setup_wizard.script import UNSET
@@ -25,20 +26,21 @@ from setup_wizard.wish import Wish, last
 from setup_wizard.world import Progress, Report, World, make_private
 
 LOOK, ASK = 0.3, 3.0  # seconds between two looks into its folder, and two questions to the scheduler
+PLAN = "plan.json"
 GRACE = 15.0  # seconds for the result of a job that is gone to come over a network file system
 HALF_AN_HOUR = 1800  # seconds: the most that some debug partitions give
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """A command as a job: its folder, its scheduler, and its id there."""
+    """Work as a job: its folder, its scheduler, and its id there."""
 
     folder: Path
     scheduler: str
     job: str
 
 
-def submit(world: World, words: Sequence[str], cwd: Path, wanted: Resources) -> Batch:
-    """Hand over `hpc-jupyter-setup WORDS`, as launched last on this site where nothing else is said.
+def submit(world: World, plan: bytes, cwd: Path, wanted: Resources) -> Batch:
+    """Hand over a plan for `cli.as_job`, as launched last on this site where nothing else is said.
 
     Raises BadInput where there is no scheduler, and what the scheduler says against it.
     """
@@ -53,7 +55,8 @@ def submit(world: World, words: Sequence[str], cwd: Path, wanted: Resources) -> 
     make_private(folder)
     header = scheduler.header(order.resources, folder)
     (folder / LOG).touch(mode=0o600)
-    (folder / SCRIPT).write_text(_script(world, header, words, (cwd, folder)))
+    files.write(folder / PLAN, plan, mode=0o600)
+    (folder / SCRIPT).write_text(_script(world, header, cwd, folder))
     env = {**scheduler.environment(world.clean_env(), order.resources), **world.own_python_env()}
     argv = scheduler.submit(["bash", SCRIPT], order.resources, folder)
     try:
@@ -75,10 +78,9 @@ def _as_launched(wanted: Resources, was: Job | None, site: Site) -> Resources:
     return msgspec.structs.replace(wanted, account=account, partition=old.partition, qos=qos)
 
 
-def _script(world: World, header: Sequence[str], words: Sequence[str], where: tuple[Path, Path]) -> str:
-    cwd, folder = where
+def _script(world: World, header: Sequence[str], cwd: Path, folder: Path) -> str:
     result = shlex.quote(str(folder / "result.json"))
-    command = shlex.join([*world.own_python("setup_wizard"), *words])
+    command = shlex.join([*world.own_python("setup_wizard.cli.as_job"), str(folder / PLAN), "--json"])
     lines = [
         "#!/bin/bash",
         *header,
@@ -134,7 +136,7 @@ def _result(batch: Batch) -> dict[str, Any]:
         said: dict[str, Any] = msgspec.json.decode((batch.folder / "result.json").read_bytes())
     except msgspec.DecodeError:
         raise MachineBlocks(
-            f"The command did not begin in the job {batch.job}; what it wrote is in {batch.folder / LOG}.",
+            f"The work did not begin in the job {batch.job}; what it wrote is in {batch.folder / LOG}.",
             fix="Is your home there on the compute nodes? See that file, then run again.",
         ) from None
     forget(batch.folder)

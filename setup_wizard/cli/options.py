@@ -18,6 +18,10 @@ Engine = Annotated[str, typer.Option(metavar="conda|mamba", help="Let your own c
 AsJob = Annotated[bool, typer.Option("--as-job", help="Let a batch job do the work; follow it here.")]
 Partition = Annotated[str, typer.Option(help="Partition or queue of that job; else as launched last.")]
 Account = Annotated[str, typer.Option(help="Who pays for that job; else as launched last.")]
+TimeLimit = Annotated[
+    str, typer.Option(metavar="TIME", help="Longest time of that job, as for launch; else half an hour.")
+]
+Memory = Annotated[str, typer.Option(help="Memory of that job, as 4G; else as the site does it.")]
 WhileRunning = Annotated[
     bool, typer.Option("--while-running", help="Also while a session uses the environment.")
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from setup_wizard import __version__
+from setup_wizard import __version__, walltime
 from setup_wizard.answers import Answers
 from setup_wizard.apply import (
     Outcome,
@@ -48,9 +48,11 @@ class How(msgspec.Struct, frozen=True):
         return not (self.yes or self.dry_run or self.json) and sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def job(wanted: bool, partition: str, account: str) -> Resources | None:
+def job(wanted: bool, partition: str, account: str, time_limit: str, memory: str) -> Resources | None:
     """The resources of a job that does the work; None where none was asked for."""
-    return Resources(partition=partition, account=account) if wanted else None
+    seconds = walltime.seconds(time_limit) if time_limit else 0
+    asked = Resources(partition=partition, account=account, time_limit=seconds, memory=memory)
+    return asked if wanted else None
 
 
 def nothing_to_do(reviewed: list[Reviewed], journal: Journal) -> bool:
@@ -119,11 +121,10 @@ def review_and_apply(
     if how.as_job:
         from setup_wizard.cli import as_job
 
-        made = as_job.carry_out(world, how)
-        return [Outcome(r.step, "made" if r.step.title in made else "found") for r in reviewed]
+        return as_job.submitted(reviewed, world, answers, how)
     with journal:
         outcomes = carry_out(Plan(tuple(r.step for r in reviewed)), journal, answers, how)
-    _compile([o.step for o in outcomes if o.state == "made"], world, how)
+    compile_made([o.step for o in outcomes if o.state == "made"], world, how)
     return outcomes
 
 
@@ -154,7 +155,7 @@ def mind_sessions(world: World, name: str, prefix: Path, how: How) -> None:
         )
 
 
-def _compile(made: Sequence[AnyStep], world: World, how: How) -> None:
+def compile_made(made: Sequence[AnyStep], world: World, how: How) -> None:
     """Byte code of new packages: in the background, or now where that would end with the batch job."""
     for step in made:
         if not isinstance(step, CondaEnv) or not step.byte_code:

@@ -22,7 +22,8 @@ PROGRAM = [sys.executable, "-m", "setup_wizard", "env"]
 def env(cluster: Cluster, *words: str) -> dict[str, Any]:
     """What a command of `env` on the login node answers."""
     argv = [*PROGRAM, *words, "--yes", "--json"]
-    done = cluster.login.run(argv, env={"PYTHONPATH": str(CHECKOUT)}, timeout=120)
+    more = {"PYTHONPATH": str(CHECKOUT), "CONDA_OVERRIDE_CUDA": "12"}
+    done = cluster.login.run(argv, env=more, timeout=120)
     assert done.stdout, done.stderr
     return dict(json.loads(done.stdout))
 
@@ -31,11 +32,11 @@ def test_a_job_builds_and_changes_an_environment(cluster: Cluster, tmp_path: Pat
     """Made and changed on a node, told on the login node, errors with their words; no folder stays."""
     folder = cluster.home / "channel"
     a = stub("a", files={"share/a": b"x", "bin/.a-post-link.sh": WHERE}, noarch="generic")
-    b = stub("b", files={"share/b": b"x"}, noarch="generic")
+    b = stub("b", files={"share/b": b"x"}, depends=["__cuda >=12"], noarch="generic")
     channel(tmp_path / "channel", [a, b])
     shutil.copytree(tmp_path / "channel", folder)
     cluster.login.sh('printf "channels: [file://$HOME/channel]\\ndependencies: [a]\\n" > ~/work.yml')
-    job = ("--as-job", "--partition", "debug")
+    job = ("--as-job", "--partition", "debug", "--time-limit", "7", "--memory", "200M")
     made = env(cluster, "create", cluster.login.sh("echo ~/work.yml").strip(), *job)
     assert made["ok"], made
     assert any("environment work" in title for title in made["changed"])

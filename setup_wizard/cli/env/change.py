@@ -13,8 +13,10 @@ from setup_wizard.cli.options import (
     DryRun,
     Engine,
     Json,
+    Memory,
     Mirror,
     Partition,
+    TimeLimit,
     WhileRunning,
     Yes,
 )
@@ -49,6 +51,8 @@ def install(
     as_job: AsJob = False,
     partition: Partition = "",
     account: Account = "",
+    time_limit: TimeLimit = "",
+    memory: Memory = "",
 ) -> int:
     """Install packages (numpy, numpy=2.1, "numpy>=2") and write them into the environment's YAML file."""
     from setup_wizard.cli.work import How, job
@@ -59,7 +63,7 @@ def install(
     return _change(
         name,
         Change(install=packages),
-        How(yes, dry_run, json, job(as_job, partition, account), while_running),
+        How(yes, dry_run, json, job(as_job, partition, account, time_limit, memory), while_running),
         More(mirror, engine),
     )
 
@@ -80,6 +84,8 @@ def update(
     as_job: AsJob = False,
     partition: Partition = "",
     account: Account = "",
+    time_limit: TimeLimit = "",
+    memory: Memory = "",
 ) -> int:
     """Bring packages to the newest versions that the environment's YAML file allows."""
     from setup_wizard.cli.work import How, job
@@ -97,7 +103,7 @@ def update(
     return _change(
         name,
         Change(newest=newest),
-        How(yes, dry_run, json, job(as_job, partition, account), while_running),
+        How(yes, dry_run, json, job(as_job, partition, account, time_limit, memory), while_running),
         More(mirror, engine),
     )
 

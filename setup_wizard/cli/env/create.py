@@ -15,9 +15,11 @@ from setup_wizard.cli.options import (
     DryRun,
     Engine,
     Json,
+    Memory,
     Mirror,
     Offline,
     Partition,
+    TimeLimit,
     WhileRunning,
     Yes,
 )
@@ -59,6 +61,8 @@ def create(
     as_job: AsJob = False,
     partition: Partition = "",
     account: Account = "",
+    time_limit: TimeLimit = "",
+    memory: Memory = "",
 ) -> int:
     """Create an environment and its kernel; again: nothing to do, or what the changed file asks for."""
     from setup_wizard.answers import Answers, normal_mirror
@@ -74,7 +78,7 @@ def create(
         mirror=normal_mirror(mirror, Path.cwd()) if mirror else None,
         byte_code=byte_code,
     )
-    how = How(yes, dry_run, json, job(as_job, partition, account), while_running)
+    how = How(yes, dry_run, json, job(as_job, partition, account, time_limit, memory), while_running)
     place, done = made(world, words, given, how, Wish(name, prefix, channel or (), frozen, engine))
     if done is None:
         return 0
