@@ -81,6 +81,102 @@ def test_a_list_in_brackets_stays_one(found: list[str], name: str, version: str,
     assert ("# all" in new) == ("# all" in text)
 
 
+@st.composite
+def flow_files(draw: st.DrawFn) -> tuple[str, list[str]]:
+    """Brackets over several lines, a comment behind any comma and between any two lines; and its packages."""
+    found = draw(packages)
+    lines, asks = [f"dependencies: [{draw(comments)}"], []
+    for n, name in enumerate(found):
+        quote = draw(quotes) or "'"
+        asks.append(name + draw(versions))
+        comma = "," if n + 1 < len(found) or draw(st.booleans()) else ""
+        lines += [draw(between), f"  {quote}{asks[-1]}{quote}{comma}{draw(comments)}"]
+        if n + 1 < len(found) and draw(st.booleans()):  # two on a line
+            lines[-1] = re.sub(r" +#.*", "", lines[-1])
+    text = "\n".join([*lines, draw(between), f"  ]{draw(comments)}", "name: x  # me"])
+    return text + "\n", asks
+
+
+@settings(max_examples=100, deadline=None)
+@given(flow_files(), names, versions)
+def test_comments_within_brackets_stay(made: tuple[str, list[str]], name: str, version: str) -> None:
+    """One comes, or another version of one: every comment stays; it goes again, and the text is as it was."""
+    text, asks = made
+    more = edited(text, FILE, [name + version], [])
+    rest = {a for a in asks if package_name(a) != name}
+    assert set(asked_for(more)) == {*rest, name + version}
+    assert re.findall(r"#.*", more) == re.findall(r"#.*", text)
+    if name not in {package_name(a) for a in asks}:
+        back = edited(more, FILE, [], [name])
+        assert asked_for(back) == asks
+        assert re.findall(r"#.*", back) == re.findall(r"#.*", text)
+
+
+@settings(max_examples=60, deadline=None)
+@given(flow_files(), st.data())
+def test_what_goes_from_brackets_takes_no_comment_of_others(
+    made: tuple[str, list[str]], data: st.DataObject
+) -> None:
+    """Of a package that goes only its own line may go: no other comment, and no other package."""
+    text, asks = made
+    if len(asks) < 2:
+        return
+    gone = data.draw(st.sampled_from(asks))
+    new = edited(text, FILE, [], [package_name(gone)])
+    assert asked_for(new) == [a for a in asks if a != gone]
+    (own,) = [line for line in text.splitlines() if re.search(rf"""['"]{re.escape(gone)}['"]""", line)]
+    others = "\n".join(line for line in text.splitlines() if line != own)
+    kept = re.findall(r"#.*", new)
+    assert [c for c in kept if c not in re.findall(r"#.*", own)] == [
+        c for c in re.findall(r"#.*", others) if c not in re.findall(r"#.*", own)
+    ]
+
+
+pips = st.lists(
+    st.sampled_from(["cowsay", "x @ https://h/x.whl", "y[z]>=1", "./w.whl"]), min_size=1, unique=True
+)
+
+
+@st.composite
+def pip_files(draw: st.DrawFn) -> tuple[str, list[str], list[str]]:
+    """A section for pip anywhere among the packages, with comments around and within; what is asked for."""
+    found, by_pip = draw(packages), draw(pips)
+    indent = " " * draw(st.integers(0, 4))
+    inner = indent + "  " + " " * draw(st.integers(0, 3))
+    if draw(st.booleans()):
+        section = [f"{indent}- pip:{draw(comments)}"]
+        for line in by_pip:
+            quote = draw(quotes)
+            section += [draw(between), f"{inner}- {quote}{line}{quote}{draw(comments)}"]
+        section.append(draw(st.sampled_from(["", f"{inner}# below pip", "# at the edge"])))
+    else:
+        listed = ", ".join(f"'{line}'" for line in by_pip)
+        section = [f"{indent}- pip: [{listed}]{draw(comments)}"]
+    blocks = [[draw(between), f"{indent}- {name}{draw(comments)}"] for name in ["pip", *found]]
+    blocks.insert(draw(st.integers(0, len(blocks))), section)
+    lines = ["dependencies:", *(line for block in blocks for line in block), "name: x  # me"]
+    return "\n".join(lines) + "\n", ["pip", *found], by_pip
+
+
+@settings(max_examples=150, deadline=None)
+@given(pip_files(), names, versions)
+def test_what_stands_below_pip_stays(made: tuple[str, list[str], list[str]], name: str, version: str) -> None:
+    """A package comes or changes, and goes again: the section for pip and each comment stay in place."""
+    text, asks, by_pip = made
+    more = edited(text, FILE, [name + version], [])
+    spec = read_spec(FILE, text=more)
+    rest = {a for a in asks if package_name(a) != name}
+    assert (set(spec.dependencies), list(spec.pip)) == ({*rest, name + version}, by_pip)
+    assert re.findall(r"#.*", more) == re.findall(r"#.*", text)
+    if name not in asks:
+        assert edited(more, FILE, [], [name]) == text
+    elif len(asks) > 2:
+        less = edited(text, FILE, [], [name])
+        spec = read_spec(FILE, text=less)
+        assert (set(spec.dependencies), list(spec.pip)) == (rest, by_pip)
+        assert len(text.splitlines()) - len(less.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z_]([\w./:+=<>!~*| -]*[\w.*=+])?", re.ASCII)
+_COMMA = re.compile(r"(?:\s|#[^\n]*)*,")  # the next one that is not in a comment
 _NOT_TEXT = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 
 
@@ -79,9 +80,27 @@ def _without(text: str, items: Sequence[Any], n: int, flow: bool) -> str:
     start, end = items[n].start_mark.index, items[n].end_mark.index
     if not flow:
         return text[: text.rfind("\n", 0, start) + 1] + text[_line_end(text, end) :]
-    if n + 1 < len(items):
-        return text[:start] + text[items[n + 1].start_mark.index :]
-    return text[: items[n - 1].end_mark.index if n else start] + text[end:]
+    return _out_of_brackets(text, start, end, items[n - 1].end_mark.index if n else end)
+
+
+def _out_of_brackets(text: str, start: int, end: int, before: int) -> str:
+    """Without the item and one comma: its own, or that of the one before. Comments of others stay."""
+    own = _COMMA.match(text, end)
+    comma = own or _COMMA.match(text, before)
+    spans = [(comma.end() - 1, comma.end())] if comma else []
+    if own and own.end() == end + 1:  # what stands behind it on this line moves up
+        behind = text[end + 1 :].lstrip(" \t")
+        spans = [(start, end + 1 if behind[:1] in "#\r\n" else len(text) - len(behind))]
+    else:
+        first = len(text[:start].rstrip(" \t"))
+        start = start if text[first - 1] in "\n[" else first
+        spans.append((start, end))
+    for a, b in sorted(spans, reverse=True):
+        text = text[:a] + text[b:]
+    start -= sum(a < start for a, _ in spans)
+    line, stop = text.rfind("\n", 0, start) + 1, _line_end(text, start)
+    alone = re.fullmatch(r"\s*(#.*)?\s*", text[line:stop])  # it had a line of its own
+    return text[:line] + text[stop:] if alone else text
 
 
 def _line_end(text: str, index: int) -> int:
