@@ -16,7 +16,7 @@ from setup_wizard.jupyter.start import PAGES
 from setup_wizard.schedulers import STEPS, Resources, allocation, find
 from setup_wizard.schedulers.torque import is_pbs_pro
 from setup_wizard.session import Job
-from setup_wizard.sites import Site
+from setup_wizard.sites import Found, Site
 from setup_wizard.wish import Wish
 from setup_wizard.world import World
 
@@ -78,14 +78,19 @@ def way_of(site: Site, job: Job, *, readable: bool = False) -> Way:
 
 def site_of(world: World, wish: Wish) -> Site:
     """The system: the one that was named, else the one that this is. Raises BadInput."""
+    return found(world, wish).site
+
+
+def found(world: World, wish: Wish) -> Found:
+    """The same, with others that it could be as well."""
     if wish.site:
-        return sites.find(wish.site, world)
+        return Found(sites.find(wish.site, world))
     known = sites.known(world)
-    found = sites.detect(world, known)
-    if found.marker or found.cluster or found.site.scheduler != "slurm" or wish.scheduler == "slurm":
-        return found.site
+    here = sites.detect(world, known)
+    if here.marker or here.cluster or here.site.scheduler != "slurm" or wish.scheduler == "slurm":
+        return here
     answer = world.run(["sinfo", "-h"], timeout=ASKING)
-    return known.sites["workstation"] if NO_SLURM in answer.err else found.site
+    return Found(known.sites["workstation"]) if NO_SLURM in answer.err else here
 
 
 def _scheduler(world: World, wish: Wish, site: Site) -> str:

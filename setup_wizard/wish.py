@@ -20,6 +20,8 @@ from setup_wizard.world import World
 SHARE = ("partition", "qos", "constraint", "gpus", "gres", "nodes", "cpus", "memory", "time_limit")
 CHOOSES = ("partition", "qos", "constraint", "gpus", "gres", "reservation")  # who names one of these, chooses
 
+USUAL = Resources()
+
 
 class Wish(msgspec.Struct, frozen=True):
     """What was asked for; "" and None leave it open.
@@ -69,6 +71,35 @@ def as_last_time(wish: Wish, was: Job | None, site: Site) -> Wish:
         modulepaths=was.modulepaths if same else wish.modulepaths,
         scratch=wish.scratch or was.scratch,
         resources=wish.resources if was.scheduler == "local" else _resources(wish.resources, was.resources),
+    )
+
+
+def as_then(wish: Wish, was: Job) -> Wish:
+    """What was used last, whole, the way in and the file that is unpacked too, but for what is asked for now.
+
+    That it may run on this machine is no part of it: who has said so then says it again.
+    """
+    jupyter, local = not (wish.prefix or wish.container or wish.pack), was.scheduler == "local"
+    modules = wish.modules or wish.modulepaths
+    asked = {
+        n: v for n in Resources.__struct_fields__ if (v := getattr(wish.resources, n)) != getattr(USUAL, n)
+    }
+    return msgspec.structs.replace(
+        wish,
+        prefix=was.prefix if jupyter else wish.prefix,
+        container=was.container if jupyter else wish.container,
+        folder=wish.folder or was.folder,
+        interface=wish.interface or was.interface,
+        idle_minutes=was.idle_minutes if wish.idle_minutes is None else wish.idle_minutes,
+        site=was.site,
+        scheduler=wish.scheduler or ("" if local and (was.interactive or asked) else was.scheduler),
+        access=wish.access or ("" if local else was.access),
+        resources=msgspec.structs.replace(was.resources, **asked),
+        modules=wish.modules if modules else was.modules,
+        modulepaths=wish.modulepaths if modules else was.modulepaths,
+        scratch=wish.scratch or was.scratch,
+        pack=was.packed if jupyter and wish.packed is None else wish.pack,
+        interactive=wish.interactive or was.interactive,
     )
 
 

@@ -11,7 +11,7 @@ from setup_wizard.container import Container
 from setup_wizard.schedulers import Resources
 from setup_wizard.session import Job
 from setup_wizard.sites import Site
-from setup_wizard.wish import Wish, as_last_time, last, remember, taken_over
+from setup_wizard.wish import Wish, as_last_time, as_then, last, remember, taken_over
 from setup_wizard.world import World
 
 SITE = Site(name="lab", title="Lab", scheduler="slurm")
@@ -127,3 +127,22 @@ def test_it_is_kept_as_it_was(world: World, was: Job) -> None:
     assert last(world) == was
     (world.state / "launch.json").write_text("{")
     assert last(world) is None
+
+
+def test_the_very_same_again(was: Job, tmp_path: Path) -> None:
+    """Way in, scheduler and the file that is unpacked, too; what is asked for now counts before it."""
+    was = msgspec.structs.replace(was, packed=tmp_path / "env.tar.zst")
+    wish = as_then(Wish(), was)
+    assert (wish.access, wish.scheduler, wish.site, wish.pack) == ("direct", "slurm", "lab", was.packed)
+    assert (wish.prefix, wish.resources, wish.modules) == (was.prefix, ALL, ("gcc",))
+    asked = Wish(interface="lab", access="rps", packed=False, resources=Resources(time_limit=600))
+    wish = as_then(asked, was)
+    assert (wish.interface, wish.access, wish.pack, wish.packed) == ("lab", "rps", None, False)
+    assert wish.resources == msgspec.structs.replace(ALL, time_limit=600)
+
+
+def test_an_interactive_session_of_this_machine_takes_an_allocation_again(was: Job) -> None:
+    """It was in an allocation that is no more: whether there is one now is seen anew."""
+    here = msgspec.structs.replace(was, scheduler="local", access="local", interactive=True)
+    wish = as_then(Wish(), here)
+    assert (wish.scheduler, wish.access, wish.interactive) == ("", "", True)

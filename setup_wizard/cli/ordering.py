@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from setup_wizard import orders
+from setup_wizard import orders, sites
 from setup_wizard.errors import BadInput
 from setup_wizard.following import QUEUED
 from setup_wizard.orders import Order
-from setup_wizard.wish import Wish, as_last_time, last, taken_over
+from setup_wizard.wish import Wish, as_last_time, as_then, last, taken_over
 
 if TYPE_CHECKING:
     from setup_wizard.schedulers import Resources
+    from setup_wizard.session import Job
     from setup_wizard.sites import Site
     from setup_wizard.world import World
 
@@ -43,7 +44,7 @@ class Manner(msgspec.Struct, frozen=True):
 class Source(msgspec.Struct, frozen=True):
     """Whose Jupyter: an environment by name or prefix, as a YAML file describes it, or that of last time.
 
-    With `again` all is as last time, with `afresh` nothing.
+    With `again` all that is not said is as last time, with `afresh` nothing.
     """
 
     environment: str | None = None
@@ -56,32 +57,59 @@ def wanted(world: World, wish: Wish, source: Source, manner: Manner) -> Order | 
     """The order; None where the environment that it needs was only shown. Raises BadInput."""
     if source.again and source.afresh:
         raise BadInput("--again and --afresh: as last time, or not?", fix="Give only one of them.")
-    return again(world, wish.readable) if source.again else ordered(world, wish, source, manner)
-
-
-def again(world: World, readable: bool) -> Order:
-    """The very same as last time."""
-    from setup_wizard import sites
-
-    was = last(world)
-    if not was:
-        raise BadInput("Nothing was launched yet.", fix="hpc-jupyter-setup launch --help")
-    site = sites.find(was.site, world)
-    return Order(was, orders.way_of(site, was, readable=readable), site)
-
-
-def ordered(world: World, wish: Wish, source: Source, manner: Manner) -> Order | None:
-    """The order for a wish: what was used last fills what is open, then the person."""
+    before = _before(world, wish) if source.again else None
     wish = _with_jupyter(world, wish, source, manner)
     if source.conda_yml and not wish.prefix:
         return None
-    site, was = orders.site_of(world, wish), None if source.afresh else last(world)
-    given, wish = wish, as_last_time(wish, was, site)
+    return again(world, wish, before, manner) if before else ordered(world, wish, source, manner)
+
+
+def _before(world: World, wish: Wish) -> Job:
+    """What was launched last, which is to be had once more."""
+    was = last(world)
+    if not was:
+        raise BadInput("Nothing was launched yet.", fix="hpc-jupyter-setup launch --help")
+    if wish.site not in ("", was.site):
+        raise BadInput(
+            f"The last launch was on {was.site}, and not on {wish.site}.",
+            fix="Leave out --again: what you used last on a system is taken over there anyway.",
+        )
+    return was
+
+
+def again(world: World, wish: Wish, was: Job, manner: Manner) -> Order:
+    """The same as last time, but for what is asked for now; judged anew, and nothing is asked."""
+    site = sites.find(was.site, world)
+    _warn_of(site, manner)
+    return orders.order(world, as_then(wish, was), site)
+
+
+def ordered(world: World, wish: Wish, source: Source, manner: Manner) -> Order:
+    """The order for a wish: what was used last fills what is open, then the person."""
+    here = site(world, wish, manner)
+    given, wish = wish, wish if source.afresh else as_last_time(wish, last(world), here)
     if not manner.quiet and not manner.json:
         _say_taken(taken_over(given, wish))
     if not (wish.prefix or wish.container or wish.pack):
         wish = msgspec.structs.replace(wish, prefix=_picked(world, None))
-    return order(world, wish, site, manner)
+    return order(world, wish, here, manner)
+
+
+def site(world: World, wish: Wish, manner: Manner) -> Site:
+    """The system that this is; where its markers fit several, the one that the person says."""
+    found = orders.found(world, wish)
+    if not found.others:
+        return found.site
+    names = (found.site.name, *found.others)
+    if manner.asks and world.on_terminal:
+        from setup_wizard.ui import job_questions
+
+        return sites.find(job_questions.site(names, world), world)
+    told = (
+        f"This may be {' or '.join(names)}, and is taken for {found.site.name}: --site NAME says which it is."
+    )
+    print(told, file=sys.stderr)
+    return found.site
 
 
 def order(world: World, wish: Wish, site: Site, manner: Manner) -> Order:

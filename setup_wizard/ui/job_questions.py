@@ -5,13 +5,15 @@ Each is answered by a flag as well, and what was answered is the default from th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from setup_wizard import walltime
 from setup_wizard.discovery import Offer, Partition, Reservation, limit_of, look, remembered, user_name
 from setup_wizard.errors import BadInput
 from setup_wizard.schedulers import Resources
-from setup_wizard.sites import Site
+from setup_wizard.sites import Site, find
 from setup_wizard.ui import prompt
 from setup_wizard.ui.prompt import Ask, Option
 from setup_wizard.ui.sheet import GAP, line
@@ -36,6 +38,14 @@ def answered(wanted: Resources, site: Site, world: World, *, first: bool) -> Res
     if talk.began:
         prompt.say(world, [GAP])
     return wanted
+
+
+def site(names: Sequence[str], world: World) -> str:
+    """The name of the system, of those that it may be; Enter takes the first."""
+    options = [Option(name, find(name, world).title, name) for name in names]
+    return prompt.asker(world).one(
+        Ask("Which system is this?", "Its markers fit several (--site)."), options, names[0]
+    )
 
 
 class Talk:
