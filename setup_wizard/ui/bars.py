@@ -18,7 +18,7 @@ from setup_wizard.ui import paper
 from setup_wizard.ui.figures import duration, size
 from setup_wizard.ui.progress import figures, heading
 from setup_wizard.ui.sheet import Page
-from setup_wizard.world import Progress
+from setup_wizard.world import Progress, interrupts
 
 ROWS = 3  # lines at once
 WIDE = 80  # columns from which the bar may be long
@@ -62,7 +62,8 @@ class Bars:
     def report(self, progress: Progress) -> None:
         """Show where the work is; what began first stays, of the others the oldest goes."""
         if not self._live.is_started:  # not before: whoever made us has us now, and will close us
-            self._live.start()
+            with interrupts.held():  # half begun, they could not be taken away
+                self._live.start()
         now, name = self._on.get_time(), heading(progress.title)
         if name not in self._rows:
             rows = list(self._rows.items())
@@ -81,7 +82,8 @@ class Bars:
     def close(self) -> None:
         """Leave the screen as if there had been no lines."""
         self._rows = {}
-        self._live.stop()
+        with interrupts.held():
+            self._live.stop()
 
     def _draw(self) -> RenderableType:
         """The step has a line for itself; what is under way for it shares its columns."""

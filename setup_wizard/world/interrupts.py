@@ -31,3 +31,12 @@ def patient(told: Callable[[], object] = bool) -> Iterator[list[int]]:
         yield pressed
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Let a Ctrl-C in the block be one when it has come to its end."""
+    with patient() as pressed:
+        yield
+    if pressed:
+        raise KeyboardInterrupt
