@@ -10,6 +10,8 @@ from pathlib import Path
 
 from setup_wizard.environments.weight import Scale, Weight
 from setup_wizard.errors import Busy
+from setup_wizard.world import World
+from setup_wizard.world.owners import owner
 from tests.test_env_delete import Orchard, moments, orchard, shape, url
 
 __all__ = ["orchard", "url"]  # the fixtures
@@ -92,6 +94,27 @@ def test_what_crashes_have_left(orchard: Orchard) -> None:
     assert not ours.exists()
     assert (other / "file").exists()
     assert young.with_name(f".{young.name}").exists()
+
+
+def test_folders_of_commands_that_were_killed(orchard: Orchard, tmp_path: Path) -> None:
+    """Such a folder goes with `env clean`, and with the next command that makes one; a living one's stays."""
+    place = tmp_path / "tmp"
+    place.mkdir()
+    orchard.env["TMPDIR"] = str(place)
+    us = owner(World(orchard.home, orchard.env), os.getpid())
+    living = place / f"hpc-jupyter-setup-{'@'.join(us)}-abcdefgh"
+    far = place / f"hpc-jupyter-setup-{'@'.join(['elsewhere', *us[1:4], 'never'])}-abcdefgh"
+    dead = place / f"hpc-jupyter-setup-{'@'.join([*us[:4], 'never'])}-abcdefgh"
+    for folder in (living, far, dead):
+        folder.mkdir()
+        (folder / "index").write_text("half")
+        os.utime(folder, (LONG_AGO, LONG_AGO))
+    assert [t["path"] for t in orchard.told("clean", "--dry-run")["things"]] == [str(dead)]
+    orchard.good("clean", "--yes")
+    assert set(place.iterdir()) == {living, far}
+    dead.mkdir()
+    orchard.good("install", "orchard", "quince=1.1", "--dry-run")
+    assert set(place.iterdir()) == {living, far}
 
 
 def test_other_programs_caches_only_with_all(orchard: Orchard) -> None:

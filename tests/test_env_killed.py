@@ -44,7 +44,14 @@ class Victim(Account):
         with zipfile.ZipFile(wheels / "goat-3.0-py3-none-any.whl", "w") as z:
             for path, data in GOAT.items():
                 z.writestr(path, data)
-        self.env |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_NO_CACHE_DIR": "1"}
+        self.tmp = tmp_path / "tmp"
+        self.tmp.mkdir()
+        self.env |= {
+            "TMPDIR": str(self.tmp),
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(wheels),
+            "PIP_NO_CACHE_DIR": "1",
+        }
         trunk = [
             stub(n, v, files={f"lib/{n}/f{j}": f"{v} {j}".encode() * 50 for j in range(20)}, noarch="generic")
             for n in ALL
@@ -153,3 +160,4 @@ def test_killed_anywhere_then_again(tmp_path: Path) -> None:
     assert victim.run("undo", "--yes").returncode == 0
     victim.file.unlink()
     assert picture(victim.home) == before
+    assert not list(victim.tmp.glob("hpc-jupyter-setup-*")), "what was killed had folders there"

@@ -14,7 +14,7 @@ def undo(yes: Yes = False, dry_run: DryRun = False, json: Json = False) -> int:
     from setup_wizard.cli.work import How, agree
     from setup_wizard.journal import Journal
     from setup_wizard.ui import show
-    from setup_wizard.world import World
+    from setup_wizard.world import World, scratch
 
     world = World.here()
     journal = Journal(world)
@@ -32,6 +32,7 @@ def undo(yes: Yes = False, dry_run: DryRun = False, json: Json = False) -> int:
         return 0
     agree("Take all this back?", How(yes=yes, json=json))
     launch.stop_all(world)
+    scratch.sweep(world)
     with journal:
         return _take_back(journal, json)
 

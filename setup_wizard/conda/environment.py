@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ from setup_wizard.conda.child import ask
 from setup_wizard.conda.spec import EnvSpec, digest
 from setup_wizard.conda.talk import Package, Request
 from setup_wizard.errors import Busy, MachineBlocks
-from setup_wizard.world import Report, World, make_private, silent
+from setup_wizard.world import Report, World, make_private, scratch, silent
 
 BYTES_UNPACKED = 5  # times those of the archive; measured 4 to 5
 FILES_PER_MEGABYTE = 200  # of the archive, folders and our own notes included
@@ -112,12 +111,12 @@ def solve(
     """
     if engine:
         return Solution(by_program.solve(world, engine, prefix, spec, newest, report))
-    with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
+    with scratch.folder(world) as tmp:
         pkgs = packages.folder(world, prefix)
         request = Request(
             spec.urls,
             spec.dependencies,
-            repodata=str(world.cache / "repodata") if world.offline else tmp,
+            repodata=str(world.cache / "repodata") if world.offline else str(tmp),
             packages=str(pkgs),
             lock=sources.lock_text(world, spec),
             exact=spec.exact,

@@ -7,7 +7,6 @@ a lock of rattler's; in front of it stands, as a comment, what was asked for.
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -18,7 +17,7 @@ from setup_wizard.conda.spec import EnvSpec, digest, read_spec
 from setup_wizard.conda.talk import Request
 from setup_wizard.errors import BadInput
 from setup_wizard.hints import did_you_mean
-from setup_wizard.world import Report, World, silent
+from setup_wizard.world import Report, World, scratch, silent
 
 MARK = "# hpc-jupyter-setup lock: "
 PLATFORMS = ("linux-64", "linux-aarch64", "linux-ppc64le")
@@ -68,11 +67,11 @@ def make(
 
     Raises PackagesQuarrel, BadInput, NetworkTrouble.
     """
-    with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
+    with scratch.folder(world) as tmp:
         request = Request(
             (mirror,) if mirror else spec.urls,
             spec.dependencies,
-            repodata=str(world.cache / "repodata") if world.offline else tmp,
+            repodata=str(world.cache / "repodata") if world.offline else str(tmp),
             packages=str(world.cache / "pkgs"),
             to_lock=platforms,
             offline=world.offline,
@@ -83,9 +82,9 @@ def make(
 
 def of_installed(world: World, prefix: Path, spec: EnvSpec) -> str:
     """A lock of what an environment holds; asks nobody."""
-    with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
+    with scratch.folder(world) as tmp:
         request = Request(
-            spec.urls, (), repodata=tmp, packages=tmp, target=str(prefix), to_lock=(here(world),)
+            spec.urls, (), repodata=str(tmp), packages=str(tmp), target=str(prefix), to_lock=(here(world),)
         )
         return with_header(ask(world, request, spec, silent).lock, spec, (here(world),))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -15,7 +14,7 @@ from setup_wizard.conda.channels import shown_in
 from setup_wizard.conda.contents import records
 from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.errors import CommandFailed
-from setup_wizard.world import Progress, Report, World
+from setup_wizard.world import Progress, Report, World, scratch
 
 
 def pip_digest(spec: EnvSpec, prefix: Path) -> str:
@@ -37,8 +36,8 @@ def pip_install(world: World, prefix: Path, spec: EnvSpec, report: Report) -> No
         collected += line.startswith("Collecting ")
         report(Progress(title, collected, unit="packages"))
 
-    with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
-        wanted = Path(tmp, "requirements.txt")
+    with scratch.folder(world) as tmp:
+        wanted = tmp / "requirements.txt"
         wanted.write_text("".join(_line(line, folder) + "\n" for line in spec.pip), "utf-8")
         output = world.run(
             [*_installer(prefix), *_offline(world, prefix), "-r", wanted],

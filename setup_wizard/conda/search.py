@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
-
 from setup_wizard.conda import packages
 from setup_wizard.conda.child import ask
 from setup_wizard.conda.spec import EnvSpec
 from setup_wizard.conda.talk import Request, Seen
-from setup_wizard.world import Report, World, silent
+from setup_wizard.world import Report, World, scratch, silent
 
 
 def look(world: World, spec: EnvSpec, report: Report = silent) -> Seen:
@@ -17,11 +15,11 @@ def look(world: World, spec: EnvSpec, report: Report = silent) -> Seen:
     Nothing is left on the account. Raises PackagesQuarrel where there is no such package or version,
     BadInput, NetworkTrouble.
     """
-    with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
+    with scratch.folder(world) as tmp:
         request = Request(
             spec.urls,
             (),
-            repodata=str(world.cache / "repodata") if world.offline else tmp,
+            repodata=str(world.cache / "repodata") if world.offline else str(tmp),
             packages=str(packages.folder(world, world.home)),
             offline=world.offline,
             look=spec.dependencies[0],

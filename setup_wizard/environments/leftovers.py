@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,7 @@ from setup_wizard.jupyter import nook
 from setup_wizard.steps import CondaEnv, Trash
 from setup_wizard.steps.kernelspec import jupyter_data
 from setup_wizard.steps.trash import EMPTYING, FOLDER
-from setup_wizard.world import World
+from setup_wizard.world import World, scratch
 
 DAY = 86_400.0  # seconds; a torn file that is younger may be one that is just written
 CACHES = ("repodata", "downloads", "pip", "uv")  # in our cache, beside the packages
@@ -184,10 +185,10 @@ def _crashes(world: World, prefixes: list[Path]) -> Iterator[Leftover]:
         torn = (p for p in folder.glob(".*.hpc-jupyter-setup-*") if files.is_torn(p) and p.is_file())
         for path in sorted(torn):
             yield from _one(path, "torn", path.name)
-    for path in sorted(Path(world.env.get("TMPDIR") or "/tmp").glob("hpc-jupyter-setup-*")):
-        if path.is_dir() and path.lstat().st_uid == world.uid:
+    for path in scratch.there(world):
+        if not scratch.is_owned(path):
             yield from _one(path, "torn", path.name)
-    for path in nook.dead(world):
+    for path in [*filter(partial(scratch.is_dead, world), scratch.there(world)), *nook.dead(world)]:
         yield from _one(path, "unfinished", path.name)
 
 

@@ -14,6 +14,7 @@ from string import Template
 from setup_wizard.errors import MachineBlocks
 from setup_wizard.jupyter import mounted
 from setup_wizard.world import World
+from setup_wizard.world.owners import is_gone, owner
 
 PREFIX, OWNER = "hjs-", "owner"
 LONGEST = 107  # bytes of a Unix socket's path, less the NUL
@@ -100,15 +101,10 @@ def _bases(world: World) -> list[str]:
 
 
 def _furnish(world: World, nook: Nook) -> Nook:
-    (nook.path / OWNER).write_text("\n".join(_owner(world, world.pid)))
+    (nook.path / OWNER).write_text("\n".join(owner(world, world.pid)))
     nook.run.mkdir(0o700)
     nook.static.mkdir(0o700)
     return nook
-
-
-def _owner(world: World, pid: int) -> list[str]:
-    """Whose a nook is: host, boot, what this process sees of others, and one of those for good."""
-    return [world.hostname, world.boot, os.readlink("/proc/self/ns/pid"), str(pid), world.born(pid)]
 
 
 def sweep(world: World) -> None:
@@ -125,10 +121,8 @@ def dead(world: World) -> list[Path]:
 
 def _is_dead(world: World, path: Path) -> bool:
     with contextlib.suppress(OSError, ValueError):  # somebody else's, or of another kind
-        host, boot, sight, pid, born = (path / OWNER).read_text().split("\n")
-        here = _owner(world, int(pid))
-        gone = boot != here[1] or (sight == here[2] and born != here[4])
-        return path.lstat().st_uid == world.uid and host == here[0] and gone
+        noted = (path / OWNER).read_text().split("\n")
+        return path.lstat().st_uid == world.uid and is_gone(world, noted)
     return False
 
 

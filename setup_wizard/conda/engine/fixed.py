@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from rattler import (
     BuildString,
@@ -42,11 +43,11 @@ class OtherHash(Exception):
 
 def of_lock(text: str) -> list[RepoDataRecord]:
     """The packages that a lock has for this machine. Raises NoLock."""
-    with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
-        path = Path(tmp, "lock.yml")
-        path.write_text(text, "utf-8")
+    with tempfile.TemporaryFile() as file:
+        file.write(text.encode())
+        file.flush()
         try:
-            environment = LockFile.from_path(path).default_environment()
+            environment = LockFile.from_path(_path(file)).default_environment()
         except Exception as e:  # rattler's is no more special
             raise NoLock(str(e).splitlines()[0]) from None
     for platform in environment.platforms() if environment else ():
@@ -65,10 +66,14 @@ def lock_of(request: Request, solutions: Mapping[str, list[RepoDataRecord]]) -> 
     for name, records in solutions.items():
         for record in sorted(records, key=lambda r: r.name.normalized):
             lock.add_conda_package("default", platforms[name], record)
-    with tempfile.TemporaryDirectory(prefix="hpc-jupyter-setup-") as tmp:
-        path = Path(tmp, "lock.yml")
-        lock.to_path(path)
-        return path.read_text("utf-8")
+    with tempfile.TemporaryFile() as file:
+        lock.to_path(_path(file))
+        return file.read().decode()
+
+
+def _path(file: IO[bytes]) -> Path:
+    """The way to a file that has no name, so that none is left however we end."""
+    return Path(f"/proc/self/fd/{file.fileno()}")
 
 
 async def of_list(solver: Solver, entries: tuple[str, ...]) -> list[RepoDataRecord]:
