@@ -7,16 +7,20 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from setup_wizard.conda import contents, damage, packed
+from setup_wizard.mirror.python import python_package
 from setup_wizard.mirror.tiny import stub
+from setup_wizard.mirror.wheels import Wheel, package_of
 from setup_wizard.trees import picture
 from tests.channels import channel
 from tests.program import ROOT, Account
+from tests.test_env_own import PIP, dist
 
 NAMES = sorted(f"t{i}" for i in range(6))
 LAUNCHER = {"lib/python3.12/site-packages/ipykernel_launcher.py": b"# starts a kernel"}
@@ -61,7 +65,7 @@ class Woodman(Account):
         ended = self.run("env", *words, fuse=(moment, self.log))
         subprocess.run(["/bin/sh", "-c", self.leave(what, PLENTY[what])], check=True)
         del self.env["FUSE"]
-        assert f"{moment}\n" in self.log.read_text(), f"it never came to: {moment}"
+        assert f"{moment}\n" in self.log.read_text(), f"it never came to: {moment}: {ended.stderr}"
         assert ended.returncode in (0, 3), f"{at}: {ended.stderr}"
         if ended.returncode:
             assert re.search(r"✘ .*\n", ended.stderr), at
@@ -186,3 +190,22 @@ def test_byte_code_on_a_disk_that_becomes_full(woodman: Woodman, what: str, free
     subprocess.run(compiling, env=woodman.env, cwd=ROOT, check=True)
     assert [p.name for p in woodman.prefix.rglob("*.pyc")] == [made]
     assert len(list(kept.glob("*/*/*"))) == 1
+
+
+@pytest.mark.skipif(not PIP, reason="this Python does not bring pip along")
+def test_pip_on_a_disk_that_becomes_full(woodman: Woodman, tmp_path: Path) -> None:
+    """Told as a full disk, not as a mistake in the list; with room again, pip installs it."""
+    with zipfile.ZipFile(tmp_path / "goat-3.0-py3-none-any.whl", "w") as z:
+        for path, data in dist("goat", "3.0", "horn").items():
+            z.writestr(path, data)
+    roomy = ["/bin/sh", "-c", woodman.leave("size", 150_000)]  # the forecast of Python with pip
+    subprocess.run(roomy, check=True)
+    woodman.env |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+    url = channel(tmp_path / "channels/pip", [python_package(), package_of(Wheel(PIP[-1]), {})])
+    lines = ["name: trunk", f"channels: [{url}]", "dependencies: [python, pip, {pip: [goat]}]"]
+    woodman.file.write_text("\n".join(lines))
+    words = ("create", str(woodman.file), "-p", str(woodman.prefix), "--no-byte-code", "--yes")
+    assert woodman.refused("size", ("before program python -m pip | 1", 0), *words)
+    subprocess.run(roomy, check=True)
+    woodman.well(*words)
+    assert list(woodman.prefix.rglob("goat/horn.py"))

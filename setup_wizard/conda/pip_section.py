@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -13,8 +14,10 @@ import msgspec
 from setup_wizard.conda.channels import shown_in
 from setup_wizard.conda.contents import records
 from setup_wizard.conda.spec import EnvSpec
-from setup_wizard.errors import CommandFailed
+from setup_wizard.errors import CommandFailed, MachineBlocks
 from setup_wizard.world import Progress, Report, World, scratch
+
+FULL = r"No space left on device|Disk quota exceeded"  # as the system says it, through pip and uv
 
 
 def pip_digest(spec: EnvSpec, prefix: Path) -> str:
@@ -26,7 +29,7 @@ def pip_digest(spec: EnvSpec, prefix: Path) -> str:
 
 
 def pip_install(world: World, prefix: Path, spec: EnvSpec, report: Report) -> None:
-    """Let the environment's own uv or pip install the pip section. Raises CommandFailed."""
+    """Let the environment's own uv or pip install the pip section. Raises CommandFailed, MachineBlocks."""
     folder = spec.folder or world.home
     title, collected = "Install packages with pip", 0
     report(Progress(title))
@@ -45,6 +48,8 @@ def pip_install(world: World, prefix: Path, spec: EnvSpec, report: Report) -> No
             env=_pip_env(world, prefix),
             cwd=folder,
         )
+    if output.code and re.search(FULL, f"{output.out}\n{output.err}"):
+        raise _no_room(prefix, spec)
     if output.code:
         said = _harmless((output.err.strip() or output.out.strip()).splitlines()[-6:], world, spec)
         raise CommandFailed(
@@ -53,6 +58,16 @@ def pip_install(world: World, prefix: Path, spec: EnvSpec, report: Report) -> No
             if world.offline
             else "Correct the list and run again; the conda packages are in place and stay.",
         )
+
+
+def _no_room(prefix: Path, spec: EnvSpec) -> MachineBlocks:
+    places = f"{prefix} {tempfile.gettempdir()}"
+    return MachineBlocks(
+        f"{spec.file or 'The environment'}: pip could not install what is listed below «pip:»: "
+        "No space left on the disk, or a quota is used up.",
+        fix=f"Make room (df -h {places}; df -i {places}; quota -s), then run again; the conda packages are "
+        "in place and stay.",
+    )
 
 
 def _harmless(lines: Sequence[str], world: World, spec: EnvSpec) -> str:
