@@ -18,9 +18,10 @@ from setup_wizard.mirror.python import python_package
 from setup_wizard.mirror.tiny import stub
 from setup_wizard.mirror.wheels import Wheel, package_of
 from setup_wizard.trees import picture
-from tests.channels import channel
+from tests.channels import channel, serve
 from tests.program import ROOT, Account
 from tests.test_env_own import PIP, dist
+from tests.web_server import WebServer
 
 NAMES = sorted(f"t{i}" for i in range(6))
 LAUNCHER = {"lib/python3.12/site-packages/ipykernel_launcher.py": b"# starts a kernel"}
@@ -48,7 +49,7 @@ class Woodman(Account):
         wanted = ["python", "ipykernel", *(f"{n}=1.0" for n in NAMES)]
         lines = [f"name: trunk\nchannels: [{url}]\ndependencies:  # of wood", *(f"- {w}" for w in wanted)]
         self.file.write_text("\n".join(lines) + "\n")
-        self.env["TMPDIR"] = str(point.parent)
+        self.env["TMPDIR"], self.said = str(point.parent), ""
 
     def leave(self, what: str, free: int) -> str:
         """The command that leaves so much: kilobytes of «size», or inodes of «nr_inodes»."""
@@ -65,6 +66,7 @@ class Woodman(Account):
         ended = self.run("env", *words, fuse=(moment, self.log))
         subprocess.run(["/bin/sh", "-c", self.leave(what, PLENTY[what])], check=True)
         del self.env["FUSE"]
+        self.said = ended.stderr
         assert f"{moment}\n" in self.log.read_text(), f"it never came to: {moment}: {ended.stderr}"
         assert ended.returncode in (0, 3), f"{at}: {ended.stderr}"
         if ended.returncode:
@@ -141,7 +143,7 @@ def test_create_on_a_disk_that_becomes_full(woodman: Woodman, what: str, steps: 
 
 @pytest.mark.parametrize("what", ["size", "nr_inodes"])
 def test_all_else_on_a_disk_that_becomes_full(woodman: Woodman, what: str) -> None:
-    """Install, remove, lock, pack: what was there stays whole; with room again, the file is in step."""
+    """Install, update, remove, lock, pack: all stays whole; with room again, the file is in step."""
     at, said = str(woodman.prefix), {}
     woodman.well("create", str(woodman.file), "-p", at, "--no-byte-code", "--yes")
     for moment, name in zip(CHANGE, NAMES[:3], strict=True):
@@ -149,13 +151,19 @@ def test_all_else_on_a_disk_that_becomes_full(woodman: Woodman, what: str) -> No
         said["install", moment] = woodman.refused(what, moment, *words)
         woodman.well(*words)
     woodman.whole(t0="2.0", t1="2.0", t2="2.0")
+    text = woodman.file.read_text()
+    woodman.file.write_text(text.replace("- t3=1.0", "- t3"))
+    said["update", CHANGE[0]] = woodman.refused(what, CHANGE[0], "update", "-p", at, "--yes")
+    woodman.well("update", "-p", at, "--yes")
+    woodman.file.write_text(text.replace("- t3=1.0", "- t3=2.0"))
+    woodman.whole(t0="2.0", t1="2.0", t2="2.0", t3="2.0")
     for moment, name in zip(CHANGE[1:], NAMES[:2], strict=True):
         words = ("remove-package", "-p", at, name, "--yes")
         said["remove", moment] = woodman.refused(what, moment, *words)
         woodman.run(
             "env", *words
         )  # where it was done but for the note that it is, there is nothing left to do
-    woodman.whole(t0="", t1="", t2="2.0")
+    woodman.whole(t0="", t1="", t2="2.0", t3="2.0")
     lock, pack = woodman.home / "trunk.lock", woodman.home / "trunk.tar.zst"
     for path, moment, words in (
         (lock, "before file trunk.lock | 1", ("lock", str(woodman.file))),
@@ -190,6 +198,25 @@ def test_byte_code_on_a_disk_that_becomes_full(woodman: Woodman, what: str, free
     subprocess.run(compiling, env=woodman.env, cwd=ROOT, check=True)
     assert [p.name for p in woodman.prefix.rglob("*.pyc")] == [made]
     assert len(list(kept.glob("*/*/*"))) == 1
+
+
+@pytest.mark.parametrize("what", ["size", "nr_inodes"])
+def test_no_room_for_what_the_channels_have(woodman: Woodman, what: str) -> None:
+    """It is fetched into TMPDIR, which may be small: that is the place that is named, and the way out."""
+    place, folder = woodman.point / "tmp", woodman.point.parent / "channels/trunk"
+    place.mkdir()
+    words = ("create", str(woodman.file), "-p", str(woodman.prefix), "--no-byte-code", "--yes")
+    with WebServer() as web:
+        text = woodman.file.read_text().replace(folder.as_uri(), serve(web, folder))
+        woodman.file.write_text(text)
+        before, woodman.env["TMPDIR"] = picture(woodman.home), str(place)
+        assert woodman.refused(what, (ENGINE.replace("2", "1"), 0), *words)
+        assert f"TMPDIR ({place})" in woodman.said
+        assert "export TMPDIR=/a/larger/place" in woodman.said
+        assert list(place.iterdir()) == []
+        assert picture(woodman.home) == before
+        woodman.env["TMPDIR"] = str(woodman.point.parent)
+        woodman.well(*words)
 
 
 @pytest.mark.skipif(not PIP, reason="this Python does not bring pip along")

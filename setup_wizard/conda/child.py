@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,7 +24,7 @@ from setup_wizard.conda.talk import (
     WasRead,
     event,
 )
-from setup_wizard.conda.trouble import error_of, too_many_reasons
+from setup_wizard.conda.trouble import error_of, is_full, no_room_for_index, too_many_reasons
 from setup_wizard.errors import CommandFailed, NetworkTrouble
 from setup_wizard.world import Progress, Report, World
 
@@ -70,6 +71,8 @@ def ask(world: World, request: Request, spec: EnvSpec, report: Report) -> Answer
         silence=HANGS,
         env={**world.env, "HOME": str(world.home), **world.own_python_env(), **MODEST},
     )
+    if listener.failed and not request.prefix and not world.offline and is_full(listener.failed):
+        raise no_room_for_index(listener.failed, Path(request.repodata).parent)
     if listener.failed:
         raise error_of(listener.failed, spec)
     if not listener.ended and NO_MEMORY in output.err:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from setup_wizard.conda.channels import TERMS, is_anacondas, shown
 from setup_wizard.conda.spec import EnvSpec
@@ -27,6 +28,19 @@ def too_many_reasons(spec: EnvSpec) -> PackagesQuarrel:
     return PackagesQuarrel(
         "There is no solution for these packages, and the reasons why are too many to be told.",
         fix=f"Ask for fewer packages at once{_file(spec)}, or give those that matter a version.",
+    )
+
+
+def is_full(failed: Failed) -> bool:
+    """Whether the disk or a quota had no room."""
+    return failed.kind == "disk" and bool(re.search(r"No space left|[Qq]uota exceeded", failed.message))
+
+
+def no_room_for_index(failed: Failed, folder: Path) -> MachineBlocks:
+    """The error where nothing is installed yet, and what the channels have did not go into TMPDIR."""
+    return MachineBlocks(
+        f"What the channels have could not be written into TMPDIR ({folder}): {failed.message}",
+        fix=f"export TMPDIR=/a/larger/place, or make room there (df -h {folder}; df -i {folder}); run again.",
     )
 
 
