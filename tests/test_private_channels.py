@@ -244,6 +244,23 @@ def test_offline_says_what_is_not_there(plain: Gardener) -> None:
     assert not (plain.envs / "basket").exists()
 
 
+def test_offline_changes_with_what_is_cached(plain: Gardener, web: WebServer) -> None:
+    """Install, update, remove: nobody is asked; a package that was never fetched is named."""
+    plain.well("create", str(plain.file), "--yes")
+    was = plain.packages("basket")
+    code, said = plain.ill("install", "basket", "quince=1.2", "--offline", "--yes")
+    assert (code, "allows no download: quince." in " ".join(said.split())) == (4, True)
+    assert plain.packages("basket") == was
+    plain.well("create", "-n", "one", "quince=1.2", "-c", plain.url, "--yes")
+    web.asked.clear()
+    plain.well("install", "basket", "quince=1.2", "--offline", "--yes")
+    assert plain.packages("basket") == [*was[:-1], "quince-1.2"]
+    plain.well("update", "basket", "--offline", "--yes")
+    plain.well("remove-package", "basket", "quince", "--offline", "--yes")
+    assert plain.packages("basket") == was[:-1]
+    assert web.asked == []
+
+
 def test_a_channel_in_a_folder(plain: Gardener, orchard: Path) -> None:
     """file:// and a path relative to the YAML; offline all of it is there."""
     (plain.home / "mine").symlink_to(orchard)

@@ -15,6 +15,7 @@ from setup_wizard.cli.options import (
     Json,
     Memory,
     Mirror,
+    Offline,
     Partition,
     TimeLimit,
     WhileRunning,
@@ -33,10 +34,11 @@ Prefix = Annotated[
 
 
 class More(NamedTuple):
-    """Where from, and which engine does it."""
+    """Where from, which engine does it, and whether a server may be asked."""
 
     mirror: str | None
     engine: str
+    offline: bool
 
 
 def install(
@@ -45,6 +47,7 @@ def install(
     while_running: WhileRunning = False,
     engine: Engine = "",
     mirror: Mirror = None,
+    offline: Offline = False,
     yes: Yes = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -64,7 +67,7 @@ def install(
         name,
         Change(install=packages),
         How(yes, dry_run, json, job(as_job, partition, account, time_limit, memory), while_running),
-        More(mirror, engine),
+        More(mirror, engine, offline),
     )
 
 
@@ -78,6 +81,7 @@ def update(
     while_running: WhileRunning = False,
     engine: Engine = "",
     mirror: Mirror = None,
+    offline: Offline = False,
     yes: Yes = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -104,7 +108,7 @@ def update(
         name,
         Change(newest=newest),
         How(yes, dry_run, json, job(as_job, partition, account, time_limit, memory), while_running),
-        More(mirror, engine),
+        More(mirror, engine, offline),
     )
 
 
@@ -114,6 +118,7 @@ def remove_package(
     while_running: WhileRunning = False,
     engine: Engine = "",
     mirror: Mirror = None,
+    offline: Offline = False,
     yes: Yes = False,
     dry_run: DryRun = False,
     json: Json = False,
@@ -128,7 +133,7 @@ def remove_package(
         name,
         Change(remove=packages),
         How(yes, dry_run, json, while_running=while_running),
-        More(mirror, engine),
+        More(mirror, engine, offline),
     )
 
 
@@ -162,7 +167,8 @@ def _change(name: str, asked: Change, how: How, more: More) -> int:
     from setup_wizard.ui import show
     from setup_wizard.world import World
 
-    world, (mirror, engine) = World.here(), more
+    mirror, engine, offline = more
+    world = World.here(offline=offline)
     given = Answers(mirror=normal_mirror(mirror, Path.cwd()) if mirror else None)
     answers, journal = fold(given, recall(world)), Journal(world)
     step = msgspec.structs.replace(
