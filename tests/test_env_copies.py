@@ -218,6 +218,23 @@ def test_what_is_refused(orchard: Orchard) -> None:
     assert shape(orchard) == was
 
 
+def test_what_depends_on_it_is_shown(orchard: Orchard) -> None:
+    """Sessions that run from it, kernels that start it: before it is copied, renamed, moved; in JSON, too."""
+    mine, world = orchard.foreign_kernel(), orchard.world
+    kernels = [str(mine), str(orchard.kernels / "orchard/kernel.json")]
+    running = session.reserve(world, session.Job(orchard.prefix, orchard.home), session.this_process(world))
+    far = str(orchard.home / "far")
+    for words in (("clone", "orchard", "twin"), ("rename", "orchard", "grove"), ("move", "orchard", far)):
+        said = orchard.good(*words, "--dry-run")
+        assert f"Session {running.id} runs from it." in said, words
+        assert "Kernels that start it: mine, orchard." in said, words
+        told = orchard.told(*words, "--dry-run")
+        assert (told["sessions"], told["processes"], told["kernels"]) == ([running.id], [], kernels), words
+    told = orchard.told("rename", "orchard", "grove", "--yes", "--while-running")
+    assert (told["sessions"], told["kernels"]) == ([running.id], kernels)
+    session.remove(running)
+
+
 def test_killed_while_it_is_renamed(orchard: Orchard, tmp_path: Path) -> None:
     """At each third moment: the old or the new one is whole, and the same again ends it."""
     log, names = tmp_path / "log", ["orchard", "grove"]

@@ -233,5 +233,8 @@ def test_a_session_that_runs_from_it(orchard: Orchard) -> None:
     running = session.reserve(world, session.Job(orchard.prefix, orchard.home), session.this_process(world))
     assert running.id in orchard.bad(6, "delete", "orchard", "--yes")
     assert orchard.prefix.exists()
-    orchard.good("delete", "orchard", "--yes", "--while-running")
+    assert f"Session {running.id} runs from it." in orchard.good("delete", "orchard", "--dry-run")
+    assert orchard.told("delete", "orchard", "--dry-run")["sessions"] == [running.id]
+    told = orchard.told("delete", "orchard", "--yes", "--while-running")
+    assert (told["sessions"], told["processes"]) == ([running.id], [])
     session.remove(running)

@@ -33,7 +33,8 @@ from setup_wizard.world import Progress, World
 class How(msgspec.Struct, frozen=True):
     """How to talk: without questions, without changes, in JSON; and the resources of a job to do it.
 
-    `while_running` is the user's word that packages may change under a session.
+    `while_running` is the user's word that packages may change under a session; `facts` are what JSON tells
+    beside the plan.
     """
 
     yes: bool = False
@@ -41,6 +42,7 @@ class How(msgspec.Struct, frozen=True):
     json: bool = False
     as_job: Resources | None = None
     while_running: bool = False
+    facts: dict[str, object] = {}
 
     @property
     def asks(self) -> bool:
@@ -70,7 +72,7 @@ def show_plan(reviewed: list[Reviewed], world: World, how: How) -> list[Reviewed
     if not how.json:
         show.put(show.plan(reviewed, sums, world.home, long=how.dry_run), world)
     elif how.dry_run:
-        show.put_json({"ok": True, "plan": reviewed})
+        show.put_json({"ok": True, "plan": reviewed, **how.facts})
     refuse_shortage(sums, [r.step for r in reviewed], world)
     return reviewed
 

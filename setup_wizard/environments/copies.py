@@ -15,7 +15,8 @@ from setup_wizard import environments
 from setup_wizard.conda import carrying, contents, damage, environment, history
 from setup_wizard.conda.asked import text_of
 from setup_wizard.conda.spec import EnvSpec, check_name
-from setup_wizard.environments import endings, inventory, leftovers
+from setup_wizard.environments import endings, inventory, leftovers, users
+from setup_wizard.environments.users import Users
 from setup_wizard.errors import BadInput, MachineBlocks
 from setup_wizard.journal import Began, Journal, Made, Receipt, Undone
 from setup_wizard.plan import Plan
@@ -24,11 +25,13 @@ from setup_wizard.world import World
 
 
 class Copying(msgspec.Struct, frozen=True):
-    """The plan of a copy, from where to where."""
+    """The plan of a copy, from where to where; who runs from the old place, and the kernels that start it."""
 
     plan: Plan
     old: Path
     step: CondaEnv
+    users: Users = Users()
+    kernels: tuple[Path, ...] = ()
 
 
 def clone(name: str, new: str | None, prefix: Path | None, journal: Journal) -> Copying:
@@ -45,7 +48,7 @@ def clone(name: str, new: str | None, prefix: Path | None, journal: Journal) -> 
     base = there or CondaEnv(new, target, spec, heir_of=old)
     step = base.later(name=new, prefix=target, file=text, copy_of=old)
     _refuse_taken(step, receipt)
-    return Copying(Plan((step, Kernel(new, target))), old, step)
+    return _copying(Plan((step, Kernel(new, target))), old, step, world)
 
 
 def rename(name: str, new: str, journal: Journal) -> Copying:
@@ -63,7 +66,12 @@ def move(name: str, folder: Path, journal: Journal, *, packages: bool = True) ->
         return moving
     step = moving.step.later(copy_of=old.prefix, moved=True, along=True)
     rest = (step if s is moving.step else s for s in moving.plan.steps)
-    return Copying(Plan((Carried(old.name, old.prefix, target), *rest)), old.prefix, step)
+    plan = Plan((Carried(old.name, old.prefix, target), *rest))
+    return msgspec.structs.replace(moving, plan=plan, step=step)
+
+
+def _copying(plan: Plan, old: Path, step: CondaEnv, world: World) -> Copying:
+    return Copying(plan, old, step, users.of(world, old), kernelspec.of_environment(world, old))
 
 
 def _moving(there: CondaEnv, name: str, target: Path, journal: Journal) -> Copying:
@@ -83,7 +91,7 @@ def _moving(there: CondaEnv, name: str, target: Path, journal: Journal) -> Copyi
     end = msgspec.structs.replace(end, kernels=tuple(gone), ends=tuple(k for k in end.ends if k not in stay))
     theirs = (p for p in kernelspec.of_environment(world, old) if p.parent.name not in mine)
     follow = (KernelMoved(p, _first(p, old, receipt), old, target) for p in theirs)
-    return Copying(Plan((step, *kernels, *follow, end)), old, step)
+    return _copying(Plan((step, *kernels, *follow, end)), old, step, world)
 
 
 def _kernels(there: CondaEnv, name: str, target: Path, receipt: Receipt) -> list[Kernel]:

@@ -33,6 +33,14 @@ class Users(msgspec.Struct, frozen=True):
         return f"{told[0].upper()}{told[1:]} runs from {what}" if told else ""
 
     @property
+    def facts(self) -> dict[str, object]:
+        """The same for JSON."""
+        return {
+            "sessions": self.sessions,
+            "processes": [{"pid": pid, "program": name} for pid, name in self.processes],
+        }
+
+    @property
     def ending(self) -> str:
         """The command that ends them."""
         stop = [f"hpc-jupyter-setup stop {self.sessions[0]}"] if self.sessions else []

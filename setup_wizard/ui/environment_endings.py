@@ -11,15 +11,28 @@ from setup_wizard.ui.pages import GOOD, WARN
 from setup_wizard.ui.sheet import GAP, Page, line
 
 if TYPE_CHECKING:
+    from setup_wizard.environments.copies import Copying
     from setup_wizard.environments.endings import Ending
+    from setup_wizard.environments.users import Users
     from setup_wizard.steps import CondaEnv, Trash
+
+
+def depending(copying: Copying) -> Page:
+    """What depends on an environment that is copied or goes elsewhere; nothing where there is nothing."""
+    page = _running(copying.users)
+    if copying.kernels:
+        page.append(line(f"Kernels that start it: {', '.join(p.parent.name for p in copying.kernels)}."))
+    return [GAP, *page] if page else []
+
+
+def _running(users: Users) -> Page:
+    told = users.said("it")
+    return [line(f"{told}.", mark=WARN)] if told else []
 
 
 def dependents(ending: Ending, home: Path) -> Page:
     """What depends on the environment, and what of the user's lies in it; nothing where there is nothing."""
-    page: Page = []
-    if told := ending.users.said("it"):
-        page.append(line(f"{told}.", mark=WARN))
+    page = _running(ending.users)
     if ending.own:
         named = ", ".join(tilde(p, home) for p in ending.own)
         more = f" and {count(ending.more, 'files')} more" if ending.more else ""

@@ -40,7 +40,8 @@ def clone(
     journal = Journal(World.here())
     place = prefix.expanduser().absolute() if prefix else None
     copying = copies.clone(full(name), new, place, journal)
-    return _carry_out(copying, journal, How(yes, dry_run, json))
+    how = _telling(copying, journal, How(yes, dry_run, json))
+    return _carry_out(copying, journal, how)
 
 
 def rename(
@@ -96,9 +97,21 @@ def _moving(name: str, plan: Callable[[str, Journal], Copying], how: How, while_
     world = World.here()
     journal = Journal(world)
     copying = copies.interrupted(full(name), journal) or plan(full(name), journal)
+    how = _telling(copying, journal, how)
     if not how.dry_run and not while_running:
         mind_sessions(world, copying.old.name, copying.old, how)
     return _carry_out(copying, journal, how)
+
+
+def _telling(copying: Copying, journal: Journal, how: How) -> How:
+    """Show what depends on the environment; in JSON it is told with the rest."""
+    import msgspec
+
+    from setup_wizard.ui import environment_endings, show
+
+    if not how.json:
+        show.put(environment_endings.depending(copying), journal.world)
+    return msgspec.structs.replace(how, facts={"kernels": copying.kernels, **copying.users.facts})
 
 
 def _carry_out(copying: Copying, journal: Journal, how: How) -> int:
@@ -116,7 +129,7 @@ def _carry_out(copying: Copying, journal: Journal, how: How) -> int:
         copies.finish(journal)
     step = copying.step
     if how.json:
-        facts = {"name": step.name, "prefix": step.prefix, "from": copying.old}
+        facts = {"name": step.name, "prefix": step.prefix, "from": copying.old, **how.facts}
         show.put_json({"ok": True, **facts, **told(outcomes)})
     else:
         show.put(environment_endings.copied(step, copying.old, world.home), world)

@@ -35,9 +35,10 @@ def delete(
     from setup_wizard.ui import environment_endings, show
     from setup_wizard.world import World
 
-    world, how = World.here(), How(yes, dry_run, json)
+    world = World.here()
     journal = Journal(world)
     ending = endings.delete(full(name), journal)
+    how = How(yes, dry_run, json, facts=ending.users.facts)
     if not json:
         show.put(environment_endings.dependents(ending, world.home), world)
     if not dry_run:
@@ -48,7 +49,7 @@ def delete(
     step = ending.step
     if json:
         facts = {"name": step.name, "prefix": step.prefix, "trash": step.place, "kernels": step.kernels}
-        show.put_json({"ok": True, **facts, "file": ending.file, "ours": ending.ours})
+        show.put_json({"ok": True, **facts, "file": ending.file, "ours": ending.ours, **how.facts})
     else:
         show.put(environment_endings.deleted(step, ending.file, world.home), world)
     return 0
