@@ -179,6 +179,22 @@ def test_all_else_on_a_disk_that_becomes_full(woodman: Woodman, what: str) -> No
     assert all(said.values()), said
 
 
+def test_a_pack_that_will_not_fit(woodman: Woodman) -> None:
+    """Its size is forecast: nothing is written; a place that has the room is named, or how to make some."""
+    woodman.well("create", str(woodman.file), "-p", str(woodman.prefix), "--no-byte-code", "--yes")
+    (woodman.prefix / "data").write_bytes(bytes(12_000_000))
+    subprocess.run(["/bin/sh", "-c", woodman.leave("size", 1000)], check=True)
+    before, pack = set(woodman.home.iterdir()), woodman.home / "trunk.tar.zst"
+    words = ("env", "pack", str(woodman.prefix), "-o", str(pack))
+    ended = woodman.run(*words)
+    said = " ".join(ended.stderr.split())
+    assert (ended.returncode, f"✘ {pack} will take about 4 MB; free there are 1 MB." in said) == (3, True)
+    assert re.search(r"-o /\S+/trunk.tar.zst|Make room: du ", said)
+    assert set(woodman.home.iterdir()) == before
+    subprocess.run(["/bin/sh", "-c", woodman.leave("size", 5000)], check=True)
+    assert woodman.run(*words).returncode == 0
+
+
 @pytest.mark.parametrize(("what", "free"), [("size", 0), ("nr_inodes", 4)])
 def test_byte_code_on_a_disk_that_becomes_full(woodman: Woodman, what: str, free: int) -> None:
     """What compiles in the background says nothing, and leaves nothing half made; it is made later."""
