@@ -188,6 +188,7 @@ def first(world: World, prefix: Path, manner: Manner) -> dict[str, object]:
     """The first launch of an environment, as its site does it and the person wishes; what is told in JSON."""
     wish = Wish(prefix=prefix, folder=world.home)
     wanted = ordering.order(world, wish, site_of(world, wish), manner)
+    pack(world, wanted, manner)
     if not manner.json:
         go(world, wanted, manner)
         return {}

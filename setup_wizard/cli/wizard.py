@@ -15,10 +15,13 @@ from setup_wizard.errors import BadInput, MachineBlocks, NotProven
 from setup_wizard.journal import Journal, Receipt
 from setup_wizard.plan import make_plan
 from setup_wizard.steps import ShellBlock
+from setup_wizard.steps.rc_file import conda_script
 from setup_wizard.ui import show
 from setup_wizard.world import World
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from setup_wizard.preflight import Questions
     from setup_wizard.selftest import Check
 
@@ -111,7 +114,7 @@ def _finish(wanted: Wanted, journal: Journal, outcomes: list[Outcome], how: How)
     told: dict[str, object] = {"changed": changed, "notes": wanted.notes, "selftest": checks}
     red = [c for c in checks if not c.ok]
     if not how.json and changed:
-        _how_to_go_on(receipt, world)
+        _how_to_go_on(receipt, wanted.prefix, world)
     elif not how.json:
         print("Everything is as planned: nothing to do.")
     if wanted.answers.launch and not red:
@@ -135,12 +138,12 @@ def _self_test(receipt: Receipt, world: World, how: How) -> list[Check]:
     return checks
 
 
-def _how_to_go_on(receipt: Receipt, world: World) -> None:
+def _how_to_go_on(receipt: Receipt, conda: Path, world: World) -> None:
     from setup_wizard import health
 
     subject = health.subject(receipt, world)
     rc = next((e.step.path for e in receipt.values() if isinstance(e.step, ShellBlock)), None)
-    script = (subject.conda or world.home) / "etc/profile.d/conda.sh"
+    script = conda_script(world.shell, conda)
     show.put(show.what_now(rc, script, [e.name for e in subject.environments], world.home), world)
 
 

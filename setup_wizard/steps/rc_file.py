@@ -38,16 +38,20 @@ def rc_file(home: Path, shell: str) -> Path:
     return home / _RC_FILES.get(shell, ".profile")
 
 
+def conda_script(shell: str, prefix: Path) -> Path:
+    """The file of the conda of `prefix` that makes it known when the shell sources it."""
+    if shell == "fish":
+        return prefix / "etc/fish/conf.d/conda.fish"
+    return prefix / f"etc/profile.d/conda.{'csh' if shell in ('csh', 'tcsh') else 'sh'}"
+
+
 def line_by_hand(shell: str, prefix: Path) -> str:
     """One line in the shell's own language that makes the `conda` of `prefix` known."""
-    etc = prefix / "etc"
+    script = shlex.quote(str(conda_script(shell, prefix)))
     if shell == "fish":
-        script = shlex.quote(str(etc / "fish/conf.d/conda.fish"))
         return f"test -r {script}; and source {script}"
     if shell in ("csh", "tcsh"):
-        script = shlex.quote(str(etc / "profile.d/conda.csh"))
         return f"if ( -r {script} ) source {script}"
-    script = shlex.quote(str(etc / "profile.d/conda.sh"))
     return f"[ ! -r {script} ] || . {script}"
 
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pytest
 
+from setup_wizard.mirror import build
+from setup_wizard.world import World
 from tests.cluster.cluster import CHECKOUT, Cluster
+from tests.cluster.lab import PROGRAM, SESSIONS, Lab
 from tests.cluster.machine import hear_ctrl_c, until
+from tests.conftest import CACHE
 
 pytestmark = pytest.mark.real
 ENV = {"PYTHONPATH": str(CHECKOUT), "TERM": "xterm"}
-LAUNCH = [sys.executable, "-m", "setup_wizard", "launch"]
+LAUNCH = [*PROGRAM, "launch"]
+# What the wizard needs not ask of a bare account; the last question is whether to launch.
+SET_UP = ["--distribution", "miniforge", "--environments", "jupyterlab", "--channels", "conda-forge"]
+SET_UP += ["--notebooks", "none", "--no-shell", "--no-login-file", "--no-old-blocks"]
 ENTER = "\r"
 SITE = "name: paid\ntitle: The paid one\nscheduler: slurm\naccount: required\naccess: [tunnel]\n"
 # A slow sbatch: it tells that it has begun, and hands over to the real one when it is let.
@@ -37,7 +43,12 @@ def paid(cluster: Cluster) -> Cluster:
 
 def launch(cluster: Cluster, *words: str, env: dict[str, str] | None = None) -> Any:
     """The command on a terminal of the login node."""
-    first, *rest = cluster.login.argv([*LAUNCH, "--site", "paid", *words])
+    return terminal(cluster, [*LAUNCH, "--site", "paid", *words], env)
+
+
+def terminal(cluster: Cluster, argv: list[str], env: dict[str, str] | None = None) -> Any:
+    """A terminal of the login node."""
+    first, *rest = cluster.login.argv(argv)
     return pexpect.spawn(
         first,
         rest,
@@ -120,3 +131,32 @@ def test_ctrl_c_while_it_is_handed_over(paid: Cluster, jupyter_prefix: Path, ans
     child.close()
     assert child.exitstatus == 130
     until(lambda: bool(job(paid)) == (answer == "y"))
+
+
+def test_the_wizard_launches_at_the_end(lab: Lab) -> None:
+    """It says how Jupyter will be reached, and reaches it so; it packs for a site that wants it packed.
+
+    Whose rc file is to stay hears which file of conda's makes it known.
+    """
+    more = "markers: {cluster: lab}\npacked: true\n"
+    lab.cluster.login.sh("cat >> ~/.config/hpc-jupyter-setup/sites/lab.yml", input=more)
+    mirror = build.build(World.here(), CACHE / "mirror").path
+    where = ("--prefix", f"{lab.cluster.user.home}/miniforge3", "--mirror", str(mirror))
+    child = terminal(lab.cluster, [*PROGRAM, "setup", *SET_UP, *where])
+    child.expect("Start Jupyter when all is done\\?")
+    child.expect("As a job on The cluster of the tests, reached by its Reverse Proxy Service")
+    child.send(ENTER)
+    child.expect("change nothing and leave")
+    child.send(ENTER)
+    child.expect("source ~/miniforge3/etc/profile.d/conda.sh", timeout=180)
+    child.expect("Which partition\\?")
+    child.expect("2 GPUs a100")
+    child.send(f"\x1b[B{ENTER}")
+    child.expect("For how long\\?")
+    child.send(ENTER)
+    child.expect(r"a cell has run through this address in\s+/tmp/hjs-", timeout=120)
+    child.expect(r"https://(\S+)\.rps\.test/lab\?token=(\w+)")
+    child.expect(pexpect.EOF)
+    (row,) = lab.run("sessions")["sessions"]
+    lab.know(row["id"], row["url"])
+    assert '"42"' in lab.cluster.login.sh(f"cat {SESSIONS}/{row['id']}/proven.json")
