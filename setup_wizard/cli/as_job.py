@@ -75,7 +75,7 @@ def _interrupted(world: World, mine: batch.Batch, how: How) -> None:
         return
     from setup_wizard.ui import ask
 
-    if ask.confirm(f"Job {mine.job} is at work. Leave it there?", world, explain=False) == "yes":
+    if ask.leave(f"Job {mine.job} is at work. Leave it there?", "the job", world):
         print(f"It goes on; what it says is in {mine.folder}.")
     else:
         batch.cancel(world, mine)

@@ -219,7 +219,7 @@ def _interrupted(world: World, mine: Session, manner: Manner) -> Left:
         from setup_wizard.ui import ask
 
         where = "starting" if read(mine.folder, Place) else "in the queue"
-        if ask.confirm(f"{mine.id} is {where}. Leave it there?", world, explain=False) != "yes":
+        if not ask.leave(f"{mine.id} is {where}. Leave it there?", "the session", world):
             stop(world, mine)
             return Left(f"{mine.id} was ended.", fix="hpc-jupyter-setup launch --again")
     open_it, end_it = (f"hpc-jupyter-setup {verb} {mine.id}" for verb in ("url", "stop"))

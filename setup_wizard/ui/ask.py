@@ -28,7 +28,7 @@ from setup_wizard.ui.sheet import GAP
 from setup_wizard.wish import Wish
 from setup_wizard.world import World
 
-__all__ = ["agree_licence", "ask", "confirm", "consent", "flags_for", "offered"]
+__all__ = ["agree_licence", "ask", "confirm", "consent", "flags_for", "leave", "offered"]
 
 Keep = Callable[[Answers], None]
 
@@ -246,6 +246,12 @@ def confirm(text: str, world: World, *, explain: bool = True) -> str:
     """«yes», «no» or, where there is more to say, «explain»; keys pressed before do not count."""
     choices = [Option(name, name, note, key=name[0]) for name, note in words.CONFIRM.items()]
     return _agreed_to(text, choices if explain else choices[:2], "yes", world)
+
+
+def leave(text: str, what: str, world: World) -> bool:
+    """Whether what is at work or waits is to be left so, which Enter does; «no» ends it."""
+    choices = [Option("yes", "yes", "it goes on", key="y"), Option("no", "no", f"end {what}", key="n")]
+    return _agreed_to(text, choices, "yes", world) == "yes"
 
 
 def consent(text: str, notes: Mapping[str, str], world: World) -> bool:

@@ -25,6 +25,7 @@ SET_UP = ["--distribution", "miniforge", "--environments", "jupyterlab", "--chan
 SET_UP += ["--notebooks", "none", "--no-shell", "--no-login-file", "--no-old-blocks"]
 ENTER = "\r"
 SITE = "name: paid\ntitle: The paid one\nscheduler: slurm\naccount: required\naccess: [tunnel]\n"
+FULL = "sbatch --parsable -p debug --exclusive -t 10 -o /dev/null"  # fills the node
 # A slow sbatch: it tells that it has begun, and hands over to the real one when it is let.
 SLOW = """#!/bin/sh
 touch ~/handing-over
@@ -160,3 +161,33 @@ def test_the_wizard_launches_at_the_end(lab: Lab) -> None:
     (row,) = lab.run("sessions")["sessions"]
     lab.know(row["id"], row["url"])
     assert '"42"' in lab.cluster.login.sh(f"cat {SESSIONS}/{row['id']}/proven.json")
+
+
+def test_ctrl_c_while_it_waits(paid: Cluster, jupyter_prefix: Path) -> None:
+    """The node is busy: asked, who leaves the job finds it in the queue, who ends it does not."""
+    paid.login.sh(f"{FULL} --wrap 'sleep 300'")
+    words = ("-e", str(jupyter_prefix), "-A", "proj1", "-p", "debug", "-t", "10")
+    for answer, said, queue in (("y", "goes on", "PENDING\n"), ("n", "was ended", "")):
+        child = launch(paid, *words)
+        child.expect("In the queue")
+        child.sendintr()
+        child.expect("is in the queue\\. Leave it there\\?")
+        child.expect("end the session")
+        child.send(answer + ENTER)
+        child.expect(rf"\w+-\w+ {said}\.")
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 130
+        until(lambda queue=queue: paid.login.sh("squeue -h -n jupyter -o %T") == queue)  # type: ignore[misc]
+        paid.login.sh("scancel -n jupyter")
+
+
+def test_it_is_not_waited_for_without_an_end(paid: Cluster, jupyter_prefix: Path) -> None:
+    """After --patience minutes in the queue it says so, leaves the session there, and how to go on."""
+    paid.login.sh(f"{FULL} --wrap 'sleep 300'")
+    words = ("-e", str(jupyter_prefix), "-A", "proj1", "-p", "debug", "-t", "10", "--patience", "0.01")
+    done = paid.login.run([*LAUNCH, "--site", "paid", *words, "--json"], env=ENV, timeout=60)
+    error = json.loads(done.stdout)["error"]
+    assert "did not start within 1 s. It was left as it is." in error["problem"]
+    assert ("hpc-jupyter-setup url" in error["fix"], done.returncode) == (True, 3)
+    assert paid.login.sh("squeue -h -n jupyter -o %T") == "PENDING\n"
