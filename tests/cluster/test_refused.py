@@ -36,15 +36,30 @@ OTHERS = (
     (["-e", "nowhere"], "no environment «nowhere»", "env create nowhere", 2),
     (["--sif", "/home/alice/no.sif"], "there is no image /home/alice/no.sif", "ls -l /home/alice", 2),
 )
+ON_THE_LOGIN_NODE = (
+    (["--site", "shared", "--scheduler", "local"], "At most ten minutes of CPU.", "compute node", 3),
+)
+
+
+def test_when_it_would_start_is_asked_and_nothing_is_submitted(lab: Lab) -> None:
+    """`--test-only`: the scheduler's own words; the queue, the sessions and the proxy stay as they were."""
+    assert " to start at " in lab.run("launch", *lab.words, "--test-only")["said"]
+    assert lab.run("sessions")["sessions"] == []
+    assert not lab.cluster.login.sh("squeue -h").strip()
+    assert lab.cluster.rps.tokens() == {}
 
 
 def test_nothing_is_submitted_for_it(lab: Lab) -> None:
     """Each is told in words with its exit code; no job, no session and no name at the proxy is left of it."""
     odd = SITE.format(ca=lab.cluster.rps.ca, ssh="yes").replace("lab", "odd") + "colour: blue\n"
-    make = "mkdir -m 500 closed; cat > .config/hpc-jupyter-setup/sites/odd.yml"
-    lab.cluster.login.sh(f"{make}; {sys.executable} -m venv --without-pip bare", input=odd)
+    make = "cd .config/hpc-jupyter-setup/sites; cat > odd.yml; sed 's/: lab/: shared/' lab.yml > shared.yml"
+    policy = "echo 'login_hosts: [login]\nlogin_policy: At most ten minutes of CPU.' >> shared.yml"
+    lab.cluster.login.sh(
+        f"mkdir -m 500 closed; {sys.executable} -m venv --without-pip bare; {make}; {policy}", input=odd
+    )
     cases = [([*lab.words, *more], *rest) for more, *rest in REFUSED]
     cases += [(["--site", "lab", "-p", "debug", *more], *rest) for more, *rest in OTHERS]
+    cases += [([*lab.words[2:4], *more], *rest) for more, *rest in ON_THE_LOGIN_NODE]
     for words, problem, fix, code in cases:
         said = lab.call("launch", *words)["error"]
         assert problem in said["problem"], said
