@@ -8,14 +8,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.cluster import browser
 from tests.cluster.browser import Page
 from tests.cluster.cluster import CHECKOUT, Cluster
-from tests.cluster.lab import Lab
+from tests.cluster.lab import SESSIONS, Lab
 from tests.cluster.machine import line_of, until
+from tests.cluster.secrets_search import content
 from tests.cluster.test_cluster_rps import SERVER, ask, new_name
 
 pytestmark = [
@@ -58,8 +60,27 @@ def test_a_cell_runs_in_the_browser_and_a_neighbour_gets_nothing(lab: Lab) -> No
     with browser.pages(lab.cluster) as new, neighbour(lab.cluster) as beside:
         page = new(f"{base}/lab/tree/welcome.ipynb?{query}")
         run_first_cell(page)
+        secrets_stay(lab, made)
         page.until(f"{COUNTDOWN}?.includes('This session ends at')")
         attack(page, new(beside), Jupyter(lab, base, query))
+
+
+def secrets_stay(lab: Lab, made: dict[str, str]) -> None:
+    """The page's kernel and `logs` know none of them, and the page's cookie goes to no other site."""
+    cluster, folder = lab.cluster, f"{SESSIONS}/{made['session']}"
+    secrets = [*lab.secrets, *cluster.login.sh(f"cat {folder}/token; echo; cat {folder}/cookie").split()]
+    node = cluster.node("c1")
+    around = [content(Path(f"/proc/{pid}/environ")) for pid in node.processes()]
+    assert [said for said in around if b"JPY_PARENT_PID=" in said]  # the kernel's, among them
+    assert not [said for said in around for secret in secrets if secret.encode() in said]
+    said = lab.run("logs", made["session"])["logs"]
+    assert said["serve.log"]
+    assert said["jupyter.log"]
+    assert not [secret for secret in secrets if secret in str(said)]
+    get = ["curl", "-sS", "-D-", "-o/dev/null", "--cacert", str(cluster.rps.ca), made["url"]]
+    head = cluster.laptop.run(get).stdout.splitlines()
+    (cookie,) = [line for line in head if line.lower().startswith("set-cookie: username-")]
+    assert {"Secure", "SameSite=Strict", "HttpOnly"} <= set(cookie.split("; "))
 
 
 class Jupyter:
