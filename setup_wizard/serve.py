@@ -78,7 +78,7 @@ class Serve:
             end = End(self.world.now(), "died", e.problem, e.fix, unproven=isinstance(e, NotProven))
         except BaseException as e:
             self._say(traceback.format_exc())
-            log = self.session.folder / "serve.log"
+            log = self.session.folder / session.SAID
             end = End(self.world.now(), "died", f"The session broke: {e!r}", f"Read {log}")
         self._clear_away()
         self._say(f"{end.how}. {end.problem}")
@@ -264,8 +264,7 @@ class Serve:
         session.forget_secrets(self.session.folder, but=self.kept)
 
     def _say(self, text: str) -> None:
-        with contextlib.suppress(OSError), (self.session.folder / "serve.log").open("a") as log:
-            log.write(f"{self.world.now():.2f} {text.rstrip()}\n")
+        session.say(self.world, self.session.folder, text)
 
 
 def main(argv: list[str]) -> int:
@@ -279,7 +278,7 @@ def main(argv: list[str]) -> int:
         print(e.problem, file=sys.stderr)
         return e.code
     if "--detach" in argv:
-        if pid := world.detach(folder / "serve.log"):
+        if pid := world.detach(folder / session.SAID):
             print(job_id(world, pid))
             return 0
         mine = _called(mine, job_id(world, world.pid))

@@ -15,6 +15,7 @@ The folder is 0700, every file in it 0600.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -42,6 +43,7 @@ from setup_wizard.world import World, make_private
 
 TICKET = "ticket.json"  # kept beyond the end only when the way in could not be given back
 # An address has the proxy's name in it.
+SAID = "serve.log"  # what watches the session has to say, and its launch
 SECRETS = ("token", "cookie", "identity", "address.json", "proven.json", TICKET)
 END, UNBORN, HEARTBEAT = "end.json", ".new-", "heartbeat"
 Interface = Literal["lab", "notebook", "voila"]
@@ -218,6 +220,14 @@ def secret(session: Session, name: str) -> str:
 def write_secret(path: Path, text: str) -> None:
     """Write what only the user may read."""
     files.write_text(path, text, mode=0o600)
+
+
+def say(world: World, folder: Path, text: str) -> None:
+    """A line in the log of the session in `folder`, which nobody waits for: a full disk is no trouble."""
+    with contextlib.suppress(OSError):
+        fd = os.open(folder / SAID, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with open(fd, "a") as log:
+            log.write(f"{world.now():.2f} {text.rstrip()}\n")
 
 
 def sign(session: Session) -> tuple[str, str]:

@@ -135,7 +135,10 @@ def named(world: World, mine: Session, job_id: str) -> Session:
     mine = msgspec.structs.replace(mine, job_id=job_id)
     session.save(mine)
     ticket = session.read(mine.folder, access.Ticket) or access.Ticket()
-    access.find(mine.job.access).attach(world, ticket, job_id)
+    try:
+        access.find(mine.job.access).attach(world, ticket, job_id)
+    except SetupError as e:
+        session.say(world, mine.folder, f"The way in was not told the job's id: {e.problem}")
     return mine
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from setup_wizard import access, giving_back, running, session
+from setup_wizard import access, giving_back, running, session, submission
 from setup_wizard.access import Access, Spot, Ticket, Way
 from setup_wizard.access.control import Control
 from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble
@@ -407,13 +407,24 @@ def test_a_silent_proxy_ends_nothing(rps: Access, proxy: Proxy, ticket: Ticket, 
 
 
 def test_the_job_is_linked(rps: Access, proxy: Proxy, ticket: Ticket, login: Elsewhere) -> None:
-    """The proxy learns the job's id; one that it cannot read is not sent, and trouble is no trouble."""
+    """The proxy learns the job's id; one that it cannot read is not sent."""
     rps.attach(login, ticket, "4711.sched")
     assert proxy.names[ticket.name].job == "4711.sched"
     rps.attach(login, ticket, "host:boot:1:2")
     assert proxy.calls("linktoken") == 1
+
+
+def test_a_job_that_could_not_be_linked(
+    proxy: Proxy, login: Elsewhere, mine: Session, ticket: Ticket
+) -> None:
+    """The session goes on; its log, the user's alone, says in a line what was wrong, and no secret."""
     proxy.faults["linktoken"] = [DOWN]
-    rps.attach(login, ticket, "4712")
+    assert submission.named(login, mine, "4712").job_id == session.load(mine.folder).job_id == "4712"
+    log = mine.folder / session.SAID
+    (line,) = log.read_text().splitlines()
+    assert "answered 503 to linktoken" in line
+    assert ticket.name not in line
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
 def test_release_leaves_no_name(rps: Access, proxy: Proxy, ticket: Ticket, node: Elsewhere) -> None:

@@ -14,10 +14,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from web_server import WebServer, changed, cut, drip, elsewhere, endless, moved, page, stall, status, whole
+from web_server import (
+    Fault,
+    WebServer,
+    changed,
+    cut,
+    drip,
+    drip_head,
+    elsewhere,
+    endless,
+    moved,
+    page,
+    stall,
+    status,
+    whole,
+)
 
 from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble
-from setup_wizard.world import Patience, Progress, World
+from setup_wizard.world import Ask, Patience, Progress, World
 from setup_wizard.world.beside import beside
 
 BODY = bytes(range(256)) * 400  # 102,400 bytes
@@ -320,6 +334,15 @@ def test_the_proxy_of_the_environment_is_used(world: World, web: WebServer) -> N
     assert world.fetch(here, proxies=False).text == "straight"
     world.env["no_proxy"] = "localhost, 127.0.0.1"
     assert world.fetch(here).text == "straight"
+
+
+@pytest.mark.parametrize("slow", [drip(0.05), drip_head(0.05)], ids=["body", "head"])
+def test_a_call_has_its_time_in_all(world: World, web: WebServer, slow: Fault) -> None:
+    """A byte now and then, in the body or before it, does not keep a call waiting beyond its time."""
+    url = web.serve("/x", bytes(100), slow)
+    with pytest.raises(NetworkTrouble, match="timed out"):
+        world.call(Ask(url, timeout=0.3))
+    assert world.call(Ask(url)).body == bytes(100), "and the next call is answered"
 
 
 @pytest.mark.parametrize("proxy", ["gopher://p:1", "http://[p"])

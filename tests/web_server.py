@@ -206,6 +206,24 @@ def drip(every: float) -> Fault:
     return fault
 
 
+def drip_head(every: float) -> Fault:
+    """The same with what comes before the body."""
+
+    def fault(handler: _Handler, body: bytes) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+        handler.hang_up()
+        try:
+            for byte in head:
+                handler.wfile.write(bytes([byte]))
+                if handler.web.over.wait(every):
+                    return
+            handler.wfile.write(body)
+        except OSError:
+            return
+
+    return fault
+
+
 def moved(to: str) -> Fault:
     """Sends the reader to another place."""
     return status(302, Location=to)

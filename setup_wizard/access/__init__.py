@@ -98,7 +98,7 @@ class Access(Protocol):
         """Before the job is submitted, on the login node."""
 
     def attach(self, world: World, ticket: Ticket, job_id: str) -> None:
-        """When the job has an id. Nobody depends on it, so it raises nothing."""
+        """When the job has an id. Nobody depends on it: its trouble is for the log alone."""
 
     def redeem(self, world: World, ticket: Ticket, spot: Spot) -> bool:
         """In the job, once its port is held: whether the way leads here from now on.

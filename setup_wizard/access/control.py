@@ -20,7 +20,7 @@ from setup_wizard.errors import BadInput, MachineBlocks, NetworkTrouble, SetupEr
 from setup_wizard.world import Ask, World
 
 PAUSE = (0.2, 1.0)  # seconds between two tries, by chance: many jobs may start at once
-TIMEOUT = 10.0
+TIMEOUT = 10.0  # seconds for an answer, beside 5 for the connection: 15 for a call in all
 BRIEF = 5.0  # seconds, where nobody depends on the answer, or a job that ends has little time left
 OTHER_WAY = "choose another way in: --access tunnel"
 OWN_CERTIFICATE = (

@@ -38,8 +38,7 @@ class Satellite:
         return Ticket(Control(world, way.domain, way.ca).take(), way.domain, ca=way.ca)
 
     def attach(self, world: World, ticket: Ticket, job_id: str) -> None:
-        with contextlib.suppress(SetupError):
-            _control(world, ticket).link(ticket.name, job_id)
+        _control(world, ticket).link(ticket.name, job_id)
 
     def redeem(self, world: World, ticket: Ticket, spot: Spot) -> bool:
         return _control(world, ticket).redeem(ticket.name, spot.port)

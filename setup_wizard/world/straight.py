@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from setup_wizard.world import words
@@ -12,15 +14,16 @@ from setup_wizard.world.data import Reply
 
 if TYPE_CHECKING:
     import http.client
+    import socket
     import ssl
 
 MOST = 16 << 20  # bytes: no answer of a server of ours is longer
-CONNECT = 5.0  # seconds for a connection, where the whole may take longer
+CONNECT = 5.0  # seconds at most for a connection, before the time for the answer
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One request to a server of our own: method, URL, headers, body; `timeout` in seconds of silence.
+    """One request to a server of our own: method, URL, headers, body; `timeout` in seconds for its answer.
 
     `source` is the IPv4 address of ours that it comes from ("" for any, then IPv6 too), `ca` a file of the
     certificates to trust ("" for the usual ones). A certificate is always looked at.
@@ -41,22 +44,51 @@ def straight(ask: Ask) -> Reply:
 
     url = urlsplit(ask.url)
     link = _link(ask)
+    latest = time.monotonic() + min(CONNECT, ask.timeout) + ask.timeout
     try:
         link.connect()
-        link.sock.settimeout(ask.timeout)
+        end = min(latest, time.monotonic() + ask.timeout)
+        link.sock.settimeout(max(end - time.monotonic(), 0.001))
         link.request(
             ask.method, urlunsplit(("", "", url.path or "/", url.query, "")), ask.body, dict(ask.headers)
         )
-        r = link.getresponse()
+        return _reply(link.sock, ask.method, end)
+    except (OSError, http.client.HTTPException) as e:
+        raise words.unreachable(ask.url, e) from e
+    finally:
+        link.close()
+
+
+def _reply(sock: socket.socket, method: str, end: float) -> Reply:
+    """What comes until `end`, however little at a time; TimeoutError for what comes later."""
+    import http.client
+
+    with http.client.HTTPResponse(sock, method=method) as r:
+        r.fp.close()
+        r.fp = io.BufferedReader(_Until(sock, end))
+        r.begin()
         headers: dict[str, str] = {}
         for name, value in r.getheaders():
             key = name.lower()
             headers[key] = f"{headers[key]}\n{value}" if key in headers else value
         return Reply(r.status, r.read(MOST), headers)
-    except (OSError, http.client.HTTPException) as e:
-        raise words.unreachable(ask.url, e) from e
-    finally:
-        link.close()
+
+
+class _Until(io.RawIOBase):
+    """What a socket receives until `end`, of the monotonic clock."""
+
+    def __init__(self, sock: socket.socket, end: float) -> None:
+        self.sock, self.end = sock, end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self.sock.settimeout(left)
+        return self.sock.recv_into(buffer)
 
 
 def _link(ask: Ask) -> http.client.HTTPConnection:
