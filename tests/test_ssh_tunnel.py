@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -187,6 +188,34 @@ def test_the_command_opens_the_tunnel(ticket: Ticket, jupyter: WebServer, tmp_pa
         with pytest.raises(subprocess.CalledProcessError) as e:  # and a second one does not pretend
             subprocess.run(sshd.words(command), check=True, capture_output=True, timeout=30)
         assert b"Address already in use" in e.value.stderr
+
+
+def test_another_port_where_the_own_one_is_taken(ticket: Ticket, jupyter: WebServer, tmp_path: Path) -> None:
+    """The printed command ends with ssh's own words; with the number changed as the note says, it leads on.
+
+    Here the port is taken by Jupyter itself, which is on the same machine.
+    """
+    port, mine = int(jupyter.url.rpartition(":")[2]), free_port()
+    ours = msgspec.structs.replace(ticket, login="login", user="")
+    route = tunnel.route(ours, Spot("127.0.0.1", port, "node", "1", "able-otter"))
+    with SshServer(tmp_path) as sshd:
+        done = subprocess.run(sshd.words(route.command), capture_output=True, text=True, timeout=30)
+        says = re.search(r"«(.+?)», write another number in place of the first (\d+) behind -L", route.note)
+        assert says
+        assert done.returncode != 0
+        assert says[1] in done.stderr
+        before, behind = route.command.split("-L ")
+        changed = f"{before}-L {behind.replace(says[2], str(mine), 1)}"
+        with running(sshd.words(changed)):
+            until(lambda: answers(mine))
+
+
+@pytest.mark.parametrize("nodes", ["ssh", "relay", "address"])
+def test_every_command_tells_what_to_do_where_its_port_is_taken(ticket: Ticket, nodes: str) -> None:
+    """The number to change is the first behind -L, on each way."""
+    route = tunnel.route(msgspec.structs.replace(ticket, nodes=nodes), SPOT)
+    assert route.note.startswith("If ssh says «Address already in use»")
+    assert re.findall(r"\d{5}", route.command.partition("-L ")[2])[0] == str(SPOT.port)
 
 
 @pytest.fixture

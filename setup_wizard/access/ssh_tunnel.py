@@ -14,6 +14,10 @@ from setup_wizard.world import World
 LOOPBACK = "127.0.0.1"
 # One login; an end when the port is taken or the network is gone, in place of a tunnel that only seems open.
 KEEP = "-o ExitOnForwardFailure=yes -o ServerAliveInterval=15 -o ServerAliveCountMax=3"
+TAKEN = (
+    "If ssh says «Address already in use», write another number in place of the first {port} behind -L, and "
+    "in the address. "
+)
 READABLE = (
     "From the login node to {host} it goes as plain HTTP over the cluster's own network: who administers it, "
     "or listens there, can read along."
@@ -65,17 +69,17 @@ class Tunnel:
         return ticket
 
     def route(self, ticket: Ticket, spot: Spot) -> Route:
-        """The same port at both ends: it was free on the node, and most likely is on the laptop."""
-        url = f"http://{LOOPBACK}:{spot.port}/"
+        """The same port at both ends: it was free on the node, and the note is for who has it taken."""
+        url, taken = f"http://{LOOPBACK}:{spot.port}/", TAKEN.format(port=spot.port)
         if ticket.nodes == "relay":
-            note = STEPS.format(host=spot.host, heard=HEARD)
+            note = taken + STEPS.format(host=spot.host, heard=HEARD)
             return Route(url, through_the_job(ticket, spot), note, anywhere=False)
         if ticket.nodes == "address":
-            note = READABLE.format(host=spot.host)
+            note = taken + READABLE.format(host=spot.host)
             return Route(url, through_the_network(ticket, spot), note, anywhere=False)
         steps = f"go through steps of the job, {HEARD} The command: {through_the_job(ticket, spot)}"
         instead = steps if ticket.relay else NO_STEP
-        note = f"If {spot.host} does not let you in, {instead}"
+        note = f"{taken}If {spot.host} does not let you in, {instead}"
         return Route(url, to_the_node(ticket, spot), note, anywhere=False)
 
     def warning(self, seconds: float) -> str:
