@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from setup_wizard import discovery, sites
-from setup_wizard.discovery import Account, Limits, Offer, slurm
+from setup_wizard.discovery import Account, Limits, Offer, Partition, slurm
 from setup_wizard.errors import BadInput
 from setup_wizard.schedulers import Resources
 from setup_wizard.world import World
@@ -28,6 +28,32 @@ def offer() -> Offer:
     accounts = slurm.accounts(said("sacctmgr-lab"), "lab")
     services = slurm.services(said("sacctmgr-qos-lab"), {"normal", "fast", "long", "gold"})
     return Offer(accounts, slurm.partitions(said("sinfo-lab"), said("partition-lab")), (), services)
+
+
+TWO, ONE = ("normal", "fast"), ("normal",)
+ROWS = (Account("a", "", TWO, "normal"), Account("a", "gpu", ONE, "normal"), Account("b", "", ONE))
+PLACES = (
+    Partition("compute", default=True),
+    Partition("gpu"),
+    Partition("quick", qos=("fast",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names", "usual"),
+    [
+        (Resources(account="a"), ["normal", "fast"], "normal"),
+        (Resources(account="A", partition="compute"), ["normal", "fast"], "normal"),
+        (Resources(account="a", partition="gpu"), ["normal"], "normal"),
+        (Resources(account="a", partition="quick"), ["fast"], "normal"),
+        (Resources(account="b"), ["normal"], ""),
+        (Resources(account="c"), [], ""),
+    ],
+)
+def test_which_qos_a_job_may_name(wanted: Resources, names: list[str], usual: str) -> None:
+    """Those of its account, or of it in this partition alone, which the partition lets in."""
+    assert discovery.qos_for(wanted, Offer(ROWS, PLACES)) == (names, usual)
+    assert discovery.qos_for(wanted, Offer()) == ([], "")
 
 
 def test_what_accounting_tells(offer: Offer) -> None:

@@ -10,6 +10,7 @@ from setup_wizard.discovery.ask import look, remembered, user_name
 from setup_wizard.discovery.checking import checked
 from setup_wizard.discovery.objections import limit_of, objections, refuse_login_node
 from setup_wizard.discovery.offer import Account, Limits, Offer, Partition, Qos, Reservation
+from setup_wizard.discovery.policy import qos_for
 from setup_wizard.discovery.proposal import proposal
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "look",
     "objections",
     "proposal",
+    "qos_for",
     "refuse_login_node",
     "remembered",
     "user_name",

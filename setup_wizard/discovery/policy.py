@@ -51,6 +51,17 @@ def qos(wanted: Resources, offer: Offer) -> None:
         _let_in("--qos", used, [p.qos for p in offer.targets(wanted.partition)], names)
 
 
+def qos_for(wanted: Resources, offer: Offer) -> tuple[list[str], str]:
+    """Every QOS that such a job may name, and the one that it has where it names none ("": not known)."""
+    there = offer.targets(wanted.partition)
+    rows = _rows(wanted, offer)
+    own = [a for a in rows if a.partition in [p.name for p in there]] or [a for a in rows if not a.partition]
+    names = dict.fromkeys(q for a in own for q in a.qos)
+    may = [q for q in names if not there or any(p.qos is None or q in p.qos for p in there)]
+    usual = {a.default_qos for a in own}
+    return may, usual.pop() if len(usual) == 1 else ""
+
+
 def _let_in(flag: str, name: str, allowed: Sequence[Sequence[str] | None], own: Sequence[str]) -> None:
     """Raise BadInput where each of the partitions names those whom it lets in, and this is none of them."""
     lists = [names for names in allowed if names is not None]

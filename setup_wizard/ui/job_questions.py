@@ -10,7 +10,16 @@ from collections.abc import Sequence
 import msgspec
 
 from setup_wizard import walltime
-from setup_wizard.discovery import Offer, Partition, Reservation, limit_of, look, remembered, user_name
+from setup_wizard.discovery import (
+    Offer,
+    Partition,
+    Reservation,
+    limit_of,
+    look,
+    qos_for,
+    remembered,
+    user_name,
+)
 from setup_wizard.errors import BadInput
 from setup_wizard.schedulers import Resources
 from setup_wizard.sites import Site, find
@@ -34,7 +43,7 @@ def answered(wanted: Resources, site: Site, world: World, *, first: bool) -> Res
         wanted = talk.reservation(wanted)
     wanted = talk.account(wanted, first=first)
     if first:
-        wanted = talk.time(talk.partition(wanted))
+        wanted = talk.time(talk.qos(talk.partition(wanted)))
     if talk.began:
         prompt.say(world, [GAP])
     return wanted
@@ -119,12 +128,28 @@ class Talk:
         options = [Option(str(n), str(n) if n else "none") for n in range(most + 1)]
         return int(self.one("How many GPUs?", "Of one node (--gpus).", options, "1"))
 
+    def qos(self, wanted: Resources) -> Resources:
+        """One of those that the account has there, where these are several and the site names none."""
+        names, usual = qos_for(wanted, self.offer)
+        if wanted.qos or self.site.qos_like_partition or len(names) < 2:
+            return wanted
+        options = [Option(name, name, _up_to(self._limit(name))) for name in names]
+        if usual not in names:
+            usual = ""
+            options.append(Option("", "none", "as the scheduler does it"))
+        chosen = self.one("Which QOS?", "The quality of service (--qos).", options, usual)
+        return msgspec.structs.replace(wanted, qos=chosen)
+
+    def _limit(self, qos: str) -> int | None:
+        return next((q.limits.time for q in self.offer.qos or () if q.name == qos), None)
+
     def time(self, wanted: Resources) -> Resources:
-        """How long, within what the partition allows."""
+        """How long, within what the partition and the QOS allow."""
         if wanted.time_limit:
             return wanted
         name = wanted.partition or (self.offer.default.name if self.offer.default else "")
         most = limit_of(name, self.site, self.offer) or walltime.LONGEST
+        most = min(most, self._limit(wanted.qos) or most)
         usual = walltime.written(min(USUAL, most))
         text = self.ask().text(
             Ask("For how long?", f"{walltime.FORMS} (--time-limit)."),
@@ -135,10 +160,14 @@ class Talk:
 
 
 def _told(p: Partition) -> str:
-    limit = f"up to {walltime.written(p.limit)}" if p.limit else "no limit" if p.limit == 0 else ""
+    limit = "no limit" if p.limit == 0 else _up_to(p.limit)
     idle = f"{p.idle} of {p.nodes} nodes idle" if p.nodes is not None and p.idle is not None else ""
     gpus = f"{p.gpus} GPUs {' '.join(p.gpu_types)}".rstrip() if p.gpus else ""
     return ", ".join(filter(None, (limit, idle, gpus)))
+
+
+def _up_to(limit: int | None) -> str:
+    return f"up to {walltime.written(limit)}" if limit else ""
 
 
 def _trouble(text: str, most: int) -> str:

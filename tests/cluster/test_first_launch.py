@@ -37,9 +37,20 @@ exec /usr/bin/sbatch "$@"
 @pytest.fixture
 def paid(cluster: Cluster) -> Cluster:
     """A site that wants to know who pays, and does not tell whose accounts there are."""
+    return as_a_site(cluster)
+
+
+def as_a_site(cluster: Cluster) -> Cluster:
+    """The cluster, with the site file in alice's home."""
     folder = "~/.config/hpc-jupyter-setup/sites"
     cluster.login.sh(f"mkdir -p {folder}; printf %s {shlex.quote(SITE)} > {folder}/paid.yml")
     return cluster
+
+
+@pytest.fixture
+def lots(accounted: Cluster) -> Cluster:
+    """A site that keeps accounts, and tells whose there are."""
+    return as_a_site(accounted)
 
 
 def launch(cluster: Cluster, *words: str, env: dict[str, str] | None = None) -> Any:
@@ -103,6 +114,30 @@ def test_a_partition_with_gpus_asks_how_many(paid: Cluster, jupyter_prefix: Path
     child.expect(pexpect.EOF)
     assert job(paid) == "proj1 gpu 5:00"
     assert "gpu:2" in paid.login.sh("squeue -h -o %b")
+
+
+def test_the_qos_is_asked_for_where_the_account_has_several(lots: Cluster, jupyter_prefix: Path) -> None:
+    """proj2 has one, so nothing is asked; proj1 has two, and what was chosen bounds the time and is kept."""
+    child = launch(lots, "-e", str(jupyter_prefix), "-A", "proj2", "-p", "compute", "--detach")
+    assert child.expect(["Which QOS\\?", "For how long\\?"]) == 1
+    child.sendintr()
+    child.expect(pexpect.EOF)
+    child = launch(lots, "-e", str(jupyter_prefix), "-p", "compute", "--detach")
+    child.expect("Which account\\?")
+    child.send(ENTER)
+    child.expect("Which QOS\\?")
+    child.expect("fast.+up to 00:20:00")
+    child.send(f"\x1b[A{ENTER}")
+    child.expect("For how long\\?")
+    child.send(ENTER)
+    child.expect("was handed over")
+    child.expect(pexpect.EOF)
+    assert lots.login.sh("squeue -h -o '%a %P %q %l'").split() == ["proj1", "compute", "fast", "20:00"]
+    lots.login.sh("scancel -u alice")
+    child = launch(lots, "--detach")
+    child.expect("As last time: .*--account proj1 --partition compute --qos fast")
+    assert child.expect(["was handed over", r"\?"]) == 0
+    child.expect(pexpect.EOF)
 
 
 def test_without_a_terminal_nothing_is_asked(paid: Cluster, jupyter_prefix: Path) -> None:
