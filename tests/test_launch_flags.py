@@ -127,6 +127,23 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, words: tuple[str, ...], 
     assert not list(account.home.glob(".local/state/hpc-jupyter-setup/sessions/*"))
 
 
+@pytest.mark.parametrize(
+    ("words", "package"),
+    [
+        (("-s", "jupyterlab"), "jupyterlab"),
+        (("-s", "lab"), "jupyterlab"),
+        (("-s", "notebook"), "notebook"),
+        (("-i", "notebook"), "notebook"),
+        (("--interface", "jupyterlab"), "jupyterlab"),
+    ],
+)
+def test_the_page_as_both_programs_name_it(tmp_path: Path, words: tuple[str, str], package: str) -> None:
+    """`-s jupyterlab` of start-jupyter is `-i lab`: which page is wanted shows what the environment lacks."""
+    prefix = environment(tmp_path / "env", {"jupyter_server": "2.20.0", "ipykernel": "7.0.0"})
+    answer = Account(tmp_path / "home").facts("launch", "--environment", str(prefix), *words)
+    assert answer["error"]["problem"].startswith(f"{package} is not installed")
+
+
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written_to_is_refused(world: World) -> None:
     """A notebook could not be saved there."""
@@ -205,7 +222,7 @@ def jupyter_of(world: World, account: Account) -> set[str]:
 
 @pytest.mark.parametrize(
     ("words", "fix"),
-    [(("-b", "x.sh"), "--dry-run"), (("-I", "x.sif"), "--sif"), (("-s", "lab"), "--interface")],
+    [(("-b", "x.sh"), "--dry-run"), (("-I", "x.sif"), "--sif")],
 )
 def test_an_old_habit_is_told_what_does_the_same_here(
     account: Account, words: tuple[str, str], fix: str

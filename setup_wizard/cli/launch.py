@@ -30,7 +30,8 @@ def launch(
     nv: Annotated[bool, typer.Option("--nv", help="NVIDIA cards in the image.")] = False,
     rocm: Annotated[bool, typer.Option("--rocm", help="AMD cards in the image.")] = False,
     interface: Annotated[
-        str, typer.Option("--interface", "-i", metavar="lab|notebook|voila", help="Which page; else lab.")
+        str,
+        typer.Option("--interface", "-i", "-s", metavar="lab|notebook|voila", help="Which page; else lab."),
     ] = "",
     folder: Annotated[
         Path | None,
@@ -110,6 +111,7 @@ def launch(
     """
     from setup_wizard import container, walltime
     from setup_wizard.cli import launching, ordering
+    from setup_wizard.cli.old_flags import PAGES
     from setup_wizard.schedulers import Resources
     from setup_wizard.wish import Wish
     from setup_wizard.world import World
@@ -117,7 +119,7 @@ def launch(
     world = World.here()
     wish = Wish(
         folder=folder.expanduser().absolute() if folder else None,
-        interface=interface,
+        interface=PAGES.get(interface, interface),
         idle_minutes=idle,
         site=site,
         scheduler=scheduler,
