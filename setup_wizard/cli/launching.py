@@ -16,7 +16,7 @@ from setup_wizard.cli.ordering import Manner, Source
 from setup_wizard.errors import BadInput, Left, MachineBlocks
 from setup_wizard.following import follow
 from setup_wizard.launch import Launched, launch, prove, submit
-from setup_wizard.orders import Order, site_of
+from setup_wizard.orders import Order
 from setup_wizard.running import stop
 from setup_wizard.session import Address, End, Place, Session, read, this_process
 from setup_wizard.ui import show
@@ -187,7 +187,7 @@ def _show_when_proven(
 def first(world: World, prefix: Path, manner: Manner) -> dict[str, object]:
     """The first launch of an environment, as its site does it and the person wishes; what is told in JSON."""
     wish = Wish(prefix=prefix, folder=world.home)
-    wanted = ordering.order(world, wish, site_of(world, wish), manner)
+    wanted = ordering.order(world, wish, ordering.site(world, wish, manner), manner)
     pack(world, wanted, manner)
     if not manner.json:
         go(world, wanted, manner)
