@@ -337,11 +337,14 @@ def test_two_at_once_share_the_work(account: World, url: str) -> None:
 
 @pytest.mark.parametrize("made", [[f"slow-{n}" for n in range(8)]], indirect=True)
 def test_a_change_ends_it(made: Made) -> None:
-    """What compiles is ended before packages change, with all that it started; nobody waits for it."""
+    """What compiles has the lowest priority, with all that it started; it is ended before packages change."""
     world, asked, prefix = made
     shutil.rmtree(packages.folder(world, prefix) / byte_code.FOLDER)
     byte_code.begin(world, prefix)
     wait_until_it_works(world)
+    at_work = world.marked(f"{byte_code.MARK}={prefix}")
+    assert len(at_work) >= 2, "ours, and the Python of the environment"
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid, _ in at_work} == {19}
     environment.create(world, prefix, asked, repair=True, byte_code=True)
     assert world.marked(f"{byte_code.MARK}={prefix}") == []
     assert (world.state / byte_code.LOG).read_text() == ""
