@@ -9,6 +9,7 @@ import pytest
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.lab import ITS_PLACE, PROGRAM, Lab
+from tests.cluster.machine import until
 from tests.cluster.test_real_discovery import detect
 
 pytestmark = pytest.mark.real
@@ -123,8 +124,8 @@ def test_a_session_that_is_charged_is_one(lab: Lab) -> None:
     assert made["proof"]["answer"] == "42"
     row = lab.cluster.login.sh(f"squeue -h -j {made['job']} -o '%a %q'").split()
     assert row == ["proj1", "fast"]
-    kept = lab.cluster.login.sh(f"sacct -j {made['job']} --batch-script", user="root")
-    assert "setup_wizard.serve" in kept
+    kept = f"sacct -j {made['job']} --batch-script"  # the database hears of it a little later
+    until(lambda: "setup_wizard.serve" in lab.cluster.login.sh(kept, user="root"))
     assert all(ITS_PLACE.fullmatch(place) for place in lab.where())
     lab.run("stop", made["session"])
     assert lab.where() == []
