@@ -151,3 +151,39 @@ def test_two_on_one_prefix_and_two_on_one_cache(tmp_path: Path, url: str) -> Non
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda prefix: environment.create(world, prefix, wanted), prefixes))
     assert all(damage.look(p).flaws == {} and len(contents.stems(p)) == 6 for p in prefixes)
+
+
+def test_update_and_install_on_one_prefix_at_once(tmp_path: Path, url: str) -> None:
+    """One ends well, the other too or it is told to wait and does it then; the environment is whole."""
+    account = Account(tmp_path / "home")
+    prefix = account.home / "envs/trunk"
+    yml = yaml_of(account, url, *OLD[:5])
+    assert begin(account, "create", str(yml), "-p", str(prefix)).wait(60) == 0
+    yaml_of(account, url, *sorted(NAMES)[:5])
+    update = begin(account, "update", "-p", str(prefix))
+    install = begin(account, "install", "-p", str(prefix), "t5=1.0")
+    codes = update.wait(60), install.wait(60)
+    assert 0 in codes
+    assert set(codes) <= {0, Busy.code}
+    for words, code in ((("update",), codes[0]), (("install", "t5=1.0"), codes[1])):
+        if code:
+            again = begin(account, words[0], "-p", str(prefix), *words[1:])
+            assert again.wait(60) == 0
+    assert damage.look(prefix).flaws == {}
+    whole(account, prefix, {**dict.fromkeys(sorted(NAMES)[:5], "2.0"), "t5": "1.0"})
+
+
+def test_two_creates_with_one_cold_cache(tmp_path: Path, url: str) -> None:
+    """Both fill it at once or one is told to wait; what each made is whole, and so is the cache."""
+    account = Account(tmp_path / "home")
+    yml = yaml_of(account, url, *OLD)
+    prefixes = [account.home / f"envs{n}/trunk" for n in range(2)]
+    both = [begin(account, "create", str(yml), "-p", str(prefix)) for prefix in prefixes]
+    codes = [p.wait(60) for p in both]
+    assert 0 in codes
+    assert set(codes) <= {0, Busy.code}
+    for prefix, code in zip(prefixes, codes, strict=True):
+        if code:
+            assert begin(account, "create", str(yml), "-p", str(prefix)).wait(60) == 0
+        assert damage.look(prefix).flaws == {}
+        whole(account, prefix, dict.fromkeys(NAMES, "1.0"))
