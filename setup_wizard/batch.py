@@ -151,7 +151,9 @@ def cancel(world: World, batch: Batch) -> None:
     """End the job; what it has begun goes on with the next run."""
     scheduler = schedulers.find(batch.scheduler)
     world.run(
-        scheduler.cancel(batch.job), env=scheduler.environment(world.env, Resources()), timeout=PATIENCE
+        scheduler.cancel(batch.job, hard=True),
+        env=scheduler.environment(world.env, Resources()),
+        timeout=PATIENCE,
     )
     forget(batch.folder)
 

@@ -64,7 +64,7 @@ def test_a_job_builds_and_changes_an_environment(cluster: Cluster, tmp_path: Pat
 
 
 def test_ctrl_c_can_end_the_job(cluster: Cluster, tmp_path: Path) -> None:
-    """Asked whether to leave it there, «n» cancels it, and its folder goes."""
+    """Asked whether to leave it there, «n» cancels it with all that it has started, and its folder goes."""
     terminal = followed(cluster, tmp_path)
     terminal.sendintr()
     terminal.expect(r"Leave it there\?")
@@ -73,6 +73,7 @@ def test_ctrl_c_can_end_the_job(cluster: Cluster, tmp_path: Path) -> None:
     terminal.expect(r"Job \d+ was ended")
     assert code(terminal) == 130
     until(lambda: not cluster.login.sh("squeue -h").strip())
+    until(lambda: not cluster.node("c1").sh("pgrep -u alice -f '[a]s_job|[s]leep 600' || true"))
     assert cluster.login.sh("ls ~/.local/state/hpc-jupyter-setup/batch").split() == []
 
 
