@@ -1,4 +1,4 @@
-"""Ctrl-C, held back where it would be lost or would leave something behind."""
+"""Ctrl-C and its like, held back where they would be lost or would leave something behind."""
 
 from __future__ import annotations
 
@@ -35,8 +35,18 @@ def patient(told: Callable[[], object] = bool) -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Let a Ctrl-C in the block be one when it has come to its end."""
-    with patient() as pressed:
+    """Let what would end us in the block be heard when it has come to its end."""
+    pressed: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    if threading.current_thread() is not threading.main_thread():
+        before = {}
+    heard = {number: hear for number, hear in before.items() if callable(hear)}
+    for number in heard:
+        signal.signal(number, lambda number, frame: pressed.append(number))
+    try:
         yield
-    if pressed:
-        raise KeyboardInterrupt
+    finally:
+        for number, hear in heard.items():
+            signal.signal(number, hear)
+    for came in pressed:
+        heard[signal.Signals(came)](came, None)
