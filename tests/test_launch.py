@@ -393,6 +393,7 @@ def test_a_session_that_was_killed_is_cleared_away(jupyter_prefix: Path, tmp_pat
     world = parts.machine(tmp_path)
     mine, _ = parts.begun(world, parts.job(world, jupyter_prefix))
     parts.start_kernel(world, mine)
+    parts.until(lambda: session.read(mine.folder, Proven))  # else Jupyter waits for the proof's kernel
     serve = parts.serve_of(mine)
     jupyter = parts.jupyter_of(world, mine)
     os.kill(serve.pid, signal.SIGKILL)

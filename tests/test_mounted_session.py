@@ -208,6 +208,7 @@ def test_a_session_that_was_killed_is_unmounted(lab: tuple[Path, Path], tmp_path
     world = parts.machine(tmp_path)
     mine, _ = parts.begun(world, parts.job(world, lab[0], packed=lab[1]))
     where, jupyter = parts.nook_of(mine), parts.jupyter_of(world, mine)
+    parts.until(lambda: session.read(mine.folder, session.Proven))  # else Jupyter waits for its kernel
     os.kill(parts.serve_of(mine).pid, signal.SIGKILL)
     parts.until(lambda: not world.born(jupyter))
     assert images.is_mounted(where.image)
