@@ -64,7 +64,7 @@ def ready(bench: Bench) -> list[Figure]:
         _over("ready to use, cold", cold, "compiled before", compiled),
         _over("ready to use, warm, with byte code", warm, "without", plain),
         _over("first start of Jupyter, with byte code", start, "without", without),
-        _over("the same", start, "compiled as conda does", condas, 1.1),
+        _over("first start of Jupyter, ours and conda's", start, "compiled as conda does", condas, 1.1),
     ]
 
 
