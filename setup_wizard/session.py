@@ -42,8 +42,8 @@ from setup_wizard.schedulers import Allocation, Resources
 from setup_wizard.world import World, make_private
 
 TICKET = "ticket.json"  # kept beyond the end only when the way in could not be given back
-# An address has the proxy's name in it.
 SAID = "serve.log"  # what watches the session has to say, and its launch
+# An address has the proxy's name in it.
 SECRETS = ("token", "cookie", "identity", "address.json", "proven.json", TICKET)
 END, UNBORN, HEARTBEAT = "end.json", ".new-", "heartbeat"
 Interface = Literal["lab", "notebook", "voila"]
