@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ensurepip
+import subprocess
+import sys
+import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from setup_wizard.conda.spec import EnvSpec, read_spec
 from setup_wizard.mirror.packages import Package, write_channel
 from setup_wizard.mirror.tiny import stub
+from setup_wizard.mirror.wheels import Wheel, package_of
 from tests.web_server import Fault, WebServer
 
 ALWAYS = 40  # more often than anybody asks again
@@ -17,6 +22,18 @@ def channel(folder: Path, packages: Iterable[Package]) -> str:
     """A channel of these packages in a folder; its URL."""
     write_channel(folder, packages)
     return folder.as_uri()
+
+
+def pip_package(folder: Path) -> Package:
+    """The pip that this Python brings along, as a package; fetched into the folder where it brings none."""
+    apart = sysconfig.get_config_var("WHEEL_PKG_DIR")  # where Debian keeps it
+    places = [Path(ensurepip.__file__).parent / "_bundled", *([Path(apart)] if apart else [])]
+    found = sorted(wheel for place in places for wheel in place.glob("pip-*.whl"))
+    if not found:
+        fetch = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, "pip"]
+        subprocess.run(fetch, check=True)
+        found = sorted(folder.glob("pip-*.whl"))
+    return package_of(Wheel(found[-1]), {})
 
 
 def serve(web: WebServer, folder: Path, faults: Mapping[str, Sequence[Fault]] = {}) -> str:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,25 @@ def world(tmp_path: Path) -> World:
     env = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "TMPDIR", "SSL_CERT_FILE")}
     env.update(HOME=str(home), SHELL="/bin/bash", USER="student")
     return World(home, env, patience=Patience(connect=2, silence=2, tries=3, pause=0.05))
+
+
+@pytest.fixture
+def shut() -> Iterator[Callable[[Path], None]]:
+    """Close a folder to writing until the test is over: by its mode, and to root by a mount."""
+    closed: list[Path] = []
+
+    def shut(folder: Path) -> None:
+        folder.chmod(0o555)
+        closed.append(folder)
+        if os.getuid() == 0:
+            subprocess.run(["mount", "--bind", folder, folder], check=True)
+            subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+
+    yield shut
+    for folder in closed:
+        if os.getuid() == 0:
+            subprocess.run(["umount", "-l", folder], capture_output=True)
+        folder.chmod(0o755)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ensurepip
 import json
 import multiprocessing
 import os
@@ -21,12 +20,11 @@ from setup_wizard.mirror.archive import PLACEHOLDER
 from setup_wizard.mirror.packages import Package
 from setup_wizard.mirror.python import python_package
 from setup_wizard.mirror.tiny import stub, tiny_packages
-from setup_wizard.mirror.wheels import Wheel, package_of
 from setup_wizard.step import Blocked, Done, Todo
 from setup_wizard.steps.conda_env import CondaEnv
 from setup_wizard.trees import picture
 from setup_wizard.world import Progress, Report, World, silent
-from tests.channels import channel, fruits, spec
+from tests.channels import channel, fruits, pip_package, spec
 
 SHORT = b"#!/bin/sh\necho post-link of $PKG_NAME $PKG_VERSION in $PREFIX > $PREFIX/share/said\n"
 FAILS = b"#!/bin/sh\necho no licence server >&2\nexit 3\n"
@@ -56,9 +54,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def python_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A channel with the running Python and three tiny packages."""
-    packages = [python_package(), *tiny_packages()]
-    bundled = sorted((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))
-    packages += [package_of(Wheel(wheel), {}) for wheel in bundled]
+    packages = [python_package(), *tiny_packages(), pip_package(tmp_path_factory.mktemp("pip"))]
     return channel(tmp_path_factory.mktemp("channels") / "tiny", packages)
 
 
@@ -458,7 +454,6 @@ def test_two_at_once(world: World, step: Step) -> None:
 
 def test_a_pip_section(world: World, python_url: str, tmp_path: Path) -> None:
     """Installed by the environment's own Python from beside the file; left alone while it is the same."""
-    needs_pip()
     wheel(tmp_path / "wheels", "hatstand", "1.0")
     heard: list[Progress] = []
     work = CondaEnv("work", world.home / "envs/work", pip_spec(tmp_path, python_url, "hatstand"))
@@ -479,7 +474,6 @@ def test_a_pip_section(world: World, python_url: str, tmp_path: Path) -> None:
 
 def test_a_pip_section_that_fails(world: World, python_url: str, tmp_path: Path) -> None:
     """pip's last words, and what to do; the environment does not count as whole."""
-    needs_pip()
     (tmp_path / "wheels").mkdir()
     work = CondaEnv("work", world.home / "envs/work", pip_spec(tmp_path, python_url, "no-such-thing"))
     with pytest.raises(CommandFailed, match="no-such-thing") as caught:
@@ -490,7 +484,6 @@ def test_a_pip_section_that_fails(world: World, python_url: str, tmp_path: Path)
 
 def test_what_pip_says_has_no_secret_in_it(world: World, python_url: str, tmp_path: Path) -> None:
     """pip puts variables into addresses, and repeats these; their values are shown as the variables."""
-    needs_pip()
     world.env.update(TOKEN="hush-hush", PIP_RETRIES="0", PIP_TIMEOUT="2")
     listed = ["--no-index", "http://127.0.0.1:9/d/${TOKEN}/thing-1.0-py3-none-any.whl"]
     asked = spec(tmp_path, [python_url], ["python", f"pip: {json.dumps(listed)}"])
@@ -498,11 +491,6 @@ def test_what_pip_says_has_no_secret_in_it(world: World, python_url: str, tmp_pa
         CondaEnv("work", world.home / "envs/work", asked).apply(world, silent)
     assert "hush" not in caught.value.problem
     assert "${TOKEN}" in caught.value.problem
-
-
-def needs_pip() -> None:
-    if not list((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")):
-        pytest.skip("this Python does not bring pip along")
 
 
 def pip_spec(folder: Path, url: str, package: str, *more: str) -> EnvSpec:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -215,32 +214,17 @@ def test_what_cannot_be_done_changes_nothing(
     assert (basket.packages, basket.file.read_text()) == before
 
 
-@pytest.fixture
-def shared(tmp_path: Path) -> Iterator[Path]:
-    """A folder that can be closed to writing: by its mode, or for root by a mount."""
-    folder = tmp_path / "class"
-    folder.mkdir()
-    yield folder
-    if os.getuid() == 0:
-        subprocess.run(["umount", "-l", folder], capture_output=True)
-    folder.chmod(0o755)
-
-
-def close(folder: Path) -> None:
-    """Nobody writes there any more."""
-    folder.chmod(0o555)
-    if os.getuid() == 0:
-        subprocess.run(["mount", "--bind", folder, folder], check=True)
-        subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
-
-
-def test_a_file_that_may_not_be_written_stays(basket: Basket, shared: Path) -> None:
+def test_a_file_that_may_not_be_written_stays(
+    basket: Basket, tmp_path: Path, shut: Callable[[Path], None]
+) -> None:
     """A class's file belongs to the teacher: the copy inside is changed in its place."""
+    shared = tmp_path / "class"
+    shared.mkdir()
     basket.file.rename(shared / "basket.yml")
     text = (shared / "basket.yml").read_text()
     basket.file = shared / "basket.yml"
     assert basket.run("env", "create", str(basket.file), "--yes").returncode == 0
-    close(shared)
+    shut(shared)
     assert not os.access(shared, os.W_OK)
     basket.change("install", "basket", "jam")
     assert "jam-2.0" in basket.packages

@@ -15,23 +15,19 @@ import time
 import zipfile
 from pathlib import Path
 
-import pytest
-
 from setup_wizard.conda import byte_code, contents, damage
 from setup_wizard.mirror.python import python_package
 from setup_wizard.mirror.tiny import stub
-from setup_wizard.mirror.wheels import Wheel, package_of
 from setup_wizard.trees import picture
 from setup_wizard.world import World
-from tests.channels import channel
+from tests.channels import channel, pip_package
 from tests.program import ROOT, Account
-from tests.test_env_own import PIP, dist
+from tests.test_env_own import dist
 
 SEED, KILLS = 4, 50  # that count
 TURNS = {"create": 8, "update": 7, "remove-package": 7}  # so many at most, before the work is let be done
 ALL = {f"t{i}" for i in range(6)}
 GOAT = dist("goat", "3.0", "horn")
-pytestmark = pytest.mark.skipif(not PIP, reason="this Python does not bring pip along")
 
 
 class Victim(Account):
@@ -57,7 +53,7 @@ class Victim(Account):
             for n in ALL
             for v in ("1.0", "2.0")
         ]
-        made = [python_package(), package_of(Wheel(PIP[-1]), {}), *trunk]
+        made = [python_package(), pip_package(tmp_path), *trunk]
         self.url = channel(tmp_path / "channels/trunk", made)
         self.file, self.prefix = self.home / "trunk.yml", self.home / "envs/trunk"
         self.world = World(self.home, self.env)

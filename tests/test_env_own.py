@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ensurepip
 import json
 import subprocess
 import zipfile
@@ -17,14 +16,11 @@ from setup_wizard.conda.ground import Ground
 from setup_wizard.mirror.packages import Package
 from setup_wizard.mirror.python import python_package
 from setup_wizard.mirror.tiny import stub
-from setup_wizard.mirror.wheels import Wheel, package_of
 from setup_wizard.world import World
-from tests.channels import channel
+from tests.channels import channel, pip_package
 from tests.program import Account
 
 FAILS = b"#!/bin/sh\necho no licence server >&2\nexit 3\n"
-PIP = [Path(p) for p in sorted((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"))]
-pytestmark = pytest.mark.skipif(not PIP, reason="this Python does not bring pip along")
 
 
 def dist(name: str, version: str, module: str, **more: bytes) -> dict[str, bytes]:
@@ -66,7 +62,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     tool = stub("tool", files={"bin/tool": b"#!/bin/sh\necho tool\n", "share/kit/a": b"1"}, noarch="generic")
     fails = stub("fails", files={"bin/.fails-post-link.sh": FAILS}, noarch="generic")
     folder = tmp_path_factory.mktemp("channels") / "herd"
-    return channel(folder, [python_package(), package_of(Wheel(PIP[-1]), {}), *cows, milk, tool, fails])
+    return channel(folder, [python_package(), pip_package(folder.parent), *cows, milk, tool, fails])
 
 
 class Herd(Account):

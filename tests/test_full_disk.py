@@ -16,11 +16,10 @@ import pytest
 from setup_wizard.conda import contents, damage, packed
 from setup_wizard.mirror.python import python_package
 from setup_wizard.mirror.tiny import stub
-from setup_wizard.mirror.wheels import Wheel, package_of
 from setup_wizard.trees import picture
-from tests.channels import channel, serve
+from tests.channels import channel, pip_package, serve
 from tests.program import ROOT, Account
-from tests.test_env_own import PIP, dist
+from tests.test_env_own import dist
 from tests.web_server import WebServer
 
 NAMES = sorted(f"t{i}" for i in range(6))
@@ -235,7 +234,6 @@ def test_no_room_for_what_the_channels_have(woodman: Woodman, what: str) -> None
         woodman.well(*words)
 
 
-@pytest.mark.skipif(not PIP, reason="this Python does not bring pip along")
 def test_pip_on_a_disk_that_becomes_full(woodman: Woodman, tmp_path: Path) -> None:
     """Told as a full disk, not as a mistake in the list; with room again, pip installs it."""
     with zipfile.ZipFile(tmp_path / "goat-3.0-py3-none-any.whl", "w") as z:
@@ -244,7 +242,7 @@ def test_pip_on_a_disk_that_becomes_full(woodman: Woodman, tmp_path: Path) -> No
     roomy = ["/bin/sh", "-c", woodman.leave("size", 150_000)]  # the forecast of Python with pip
     subprocess.run(roomy, check=True)
     woodman.env |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
-    url = channel(tmp_path / "channels/pip", [python_package(), package_of(Wheel(PIP[-1]), {})])
+    url = channel(tmp_path / "channels/pip", [python_package(), pip_package(tmp_path)])
     lines = ["name: trunk", f"channels: [{url}]", "dependencies: [python, pip, {pip: [goat]}]"]
     woodman.file.write_text("\n".join(lines))
     words = ("create", str(woodman.file), "-p", str(woodman.prefix), "--no-byte-code", "--yes")

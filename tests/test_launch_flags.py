@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -144,12 +144,12 @@ def test_the_page_as_both_programs_name_it(tmp_path: Path, words: tuple[str, str
     assert answer["error"]["problem"].startswith(f"{package} is not installed")
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_to_is_refused(world: World) -> None:
+def test_a_folder_that_cannot_be_written_to_is_refused(world: World, shut: Callable[[Path], None]) -> None:
     """A notebook could not be saved there."""
     prefix = environment(world.home / "env", GOOD)
     closed = world.home / "closed"
-    closed.mkdir(mode=0o500)
+    closed.mkdir()
+    shut(closed)
     with pytest.raises(BadInput, match="cannot be written to"):
         submission.check(world, Job(prefix, closed))
 
